@@ -1,4 +1,4 @@
-"""Receive signed hooks: verify, store, handle, and only then acknowledge."""
+"""Receive signed hooks: verify, store and handle each hook, and only then acknowledge it."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

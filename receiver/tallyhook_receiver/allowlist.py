@@ -8,21 +8,24 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Allowlist:
-    """The networks that requests may come from. If `networks` is None, every network is allowed.
+    """The networks that requests may come from. If `networks` is None, requests may come from anywhere.
 
-    Behind a trusted proxy, the sender is the rightmost address in `X-Forwarded-For` that is not a trusted
-    proxy. The addresses to its left can be forged.
+    If a request comes through trusted proxies (`proxies`), its sender is the rightmost address in
+    `X-Forwarded-For` that isn't one of these proxies. The addresses further left are ignored, because they
+    may be forged.
     """
 
     def __init__(self, networks: Iterable[str] | None, proxies: Iterable[str]) -> None:
-        """Raises ValueError for an invalid network."""
+        """Raises ValueError if `networks` or `proxies` contains an invalid network."""
         self._networks = None if networks is None else _networks(networks)
         self._proxies = _networks(proxies)
 
     def allows(self, peer: str | None, forwarded: str) -> bool:
-        """Whether to accept a request from this peer with this `X-Forwarded-For`.
+        """Return whether to accept a request.
 
-        If networks are limited, a request is refused if the sender's address is missing or invalid.
+        `peer` is the address that connected to the server. `forwarded` is the request's `X-Forwarded-For`
+        header, or `""`. If only some networks are allowed, a request is refused if its sender's address is
+        missing or invalid.
         """
         if self._networks is None:
             return True
@@ -44,9 +47,9 @@ def _within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """Parse an address with an optional port. IPv4-mapped IPv6 becomes IPv4.
+    """Parse an IP address that may have a port. Returns None if the address is invalid.
 
-    Returns None if it is invalid.
+    An IPv6 address that stands for an IPv4 address is returned as IPv4.
     """
     host = text.strip()
     if host.startswith("["):

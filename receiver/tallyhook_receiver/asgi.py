@@ -1,4 +1,4 @@
-"""The ASGI application: reads requests within limits, sends responses, and handles lifespan events."""
+"""The ASGI application, which reads requests, sends responses, and handles lifespan events."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -12,16 +12,18 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# Far more than a hook needs, even if several proxies add headers. Servers have different limits, or none.
+# These limits are far above what a hook needs, even if several proxies add headers. They are needed because
+# some servers have no limits of their own.
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16_384
 
 
 class ASGIApp:
-    """The ASGI application. Serve it alone, or mount it in another application, on any path.
+    """The ASGI application. Serve it alone, or mount it in another application, at any path.
 
-    A server's lifespan events open and close the receiver. A mounted application doesn't get them: the first
-    request opens the receiver, and the host application must call `Receiver.aclose`.
+    If you serve it alone, the server's lifespan events open and close the receiver. A mounted application
+    gets no lifespan events. So the first request opens the receiver, and your application must call
+    `Receiver.aclose` before it ends.
     """
 
     def __init__(
@@ -88,9 +90,9 @@ class ASGIApp:
 
 
 def headers_of(scope: Message) -> dict[str, str] | None:
-    """Return a request's headers, with lower-case names and repeated headers joined.
+    """Return a request's headers, with lower-case names. Repeated headers are joined by commas.
 
-    Returns None if the headers are too large.
+    Returns None if the headers are too many or too large.
     """
     fields = scope["headers"]
     if len(fields) > MAX_HEADERS:
@@ -108,7 +110,7 @@ def headers_of(scope: Message) -> dict[str, str] | None:
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
-    """Return the body, or None if it exceeds the limit.
+    """Return a request's body, or None if it is longer than `limit` bytes.
 
     Raises ConnectionAbortedError if the sender disconnects.
     """

@@ -1,4 +1,4 @@
-"""One attempt at a hook: its handler runs under a lease, and the inbox stores the outcome."""
+"""One attempt to handle a hook: claim the hook, run its handler, and store the outcome in the inbox."""
 
 import asyncio
 import itertools
@@ -37,21 +37,20 @@ _Ending = tuple[State, str, Response]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all attempts of one receiver share.
+    """The objects and settings that all attempts of one receiver share.
 
     Attributes:
         inbox: the open inbox.
-        owner: this worker's name for its leases.
-        unsigned: the unsigned sources, by name.
+        owner: the name under which this worker takes leases.
+        unsigned: the sources that don't sign their hooks, by name.
         handlers: the registered handlers.
         observers: the observers to notify.
         clock: returns the current time as an aware datetime.
         lease: the length of a lease in seconds.
         unknown_for: how long a request that got no answer may still reach Cheddar.
-        marks: whether charges carry a mark.
-        gone_after: how long after it was first not found a customer or invoice must still be missing to be
-            treated as gone.
-        handle_within: seconds for handler and review together. If it is None, there is no limit.
+        marks: whether the descriptions of added charges get a mark, by which a review recognises its charges.
+        gone_after: how long a customer or invoice must be missing before a review treats it as gone.
+        handle_within: how many seconds the handler and the review may take together; None means no limit.
     """
 
     inbox: Inbox
@@ -68,7 +67,7 @@ class Context:
 
 
 class Attempt:
-    """Handles one event. All deliveries that wait for the event share this attempt and its response."""
+    """One attempt to handle an event. All deliveries that wait for the event get this attempt's response."""
 
     def __init__(self, context: Context, source: Source, event: Event[object], letter: Letter) -> None:
         self.context = context
@@ -82,11 +81,11 @@ class Attempt:
 
     @property
     def about(self) -> dict[str, str]:
-        """Fields for logs and traces that identify the hook and the attempt."""
+        """The fields in logs and traces that identify the hook and the attempt."""
         return self.letter.about | {"attempt": self._name}
 
     async def run(self) -> Response:
-        """Make the attempt and return the response for every delivery that waits for it.
+        """Handle the event, and return the response for every delivery that waits for the event.
 
         Call this method in a separate task, because all log lines of the task get this hook's fields. Raises
         only CancelledError.
@@ -120,8 +119,8 @@ class Attempt:
                 self._log(logging.WARNING, "delivered again with a different body, so it is handled again")
             state, note, response = await self._handle_within()
         except asyncio.CancelledError:
-            # The claim may have been written even if it was canceled. Without this, no worker could take the
-            # hook until the lease ends.
+            # The claim may have been written although it was canceled. So end the lease now. Otherwise, no
+            # worker could take the hook until the lease runs out.
             with suppress(LeaseLost, InboxUnavailable):
                 await self._let_go(INTERRUPTED)
             raise
@@ -136,7 +135,10 @@ class Attempt:
         return response
 
     async def _let_go(self, why: str) -> None:
-        """Let another worker take the hook, unless a request to add a charge may still be on its way."""
+        """Mark the hook as failed and end its lease, so that another worker can take the hook.
+
+        Does nothing if a request to add a charge may still reach Cheddar. `why` becomes the hook's note.
+        """
         if not self._journal.is_open:
             await self.context.inbox.finish(self.letter.key, self.context.owner, State.FAILED, why)
 
@@ -221,15 +223,15 @@ class Attempt:
         await self._plan(outcome)
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
-            # The bill date was moved, so Cheddar will announce this invoice again, and the invoice is
-            # reviewed then. Ignored hooks are pruned. A hook with a journal must be kept, because its charges
-            # are on the invoice.
+            # The bill date was moved, so Cheddar will send a hook for this invoice again, and the invoice is
+            # reviewed then. Ignored hooks are deleted after a while, but a hook with a journal must be kept,
+            # because its charges are on the invoice.
             begun = await self.context.inbox.entries(self.letter.key)
             return State.WAITING if begun else State.IGNORED, note, responses.IGNORED
         return State.DONE, note, responses.DONE
 
     async def _plan(self, outcome: Outcome) -> None:
-        """Plan a second look if a request that got no answer may still reach Cheddar."""
+        """Plan a second look at the invoice if a request that got no answer may still reach Cheddar."""
         if outcome.look_again:
             now = self.context.clock()
             await self.context.inbox.plan(

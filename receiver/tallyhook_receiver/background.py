@@ -1,4 +1,4 @@
-"""Periodic background work of an open receiver."""
+"""Work that an open receiver repeats in the background."""
 
 import asyncio
 import logging
@@ -16,7 +16,11 @@ _FOR_GOOD = timedelta(days=365_000)
 
 
 class Repeated:
-    """Does some work at once, and then every `seconds`. Logs failures and continues."""
+    """Calls `work` in the background: at once, and again after each pause of `seconds`.
+
+    If a call fails, the error is logged, and the next call is made as usual. `what` names the work in the
+    log.
+    """
 
     def __init__(self, what: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         self._what = what
@@ -25,7 +29,7 @@ class Repeated:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start in the current event loop. A task in an earlier loop ended with that loop."""
+        """Start calling `work`, in the current event loop."""
         self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:
@@ -49,7 +53,7 @@ class Repeated:
 
 
 class Pruning:
-    """Deletes hooks that have been done or ignored for `keep_days`.
+    """Deletes the inbox's hooks that have been done or ignored for `keep_days` days.
 
     If `keep_days` is None, no hook is deleted. Raises ValueError if `keep_days` is less than 2, because a
     hook may be delivered again within two days.
@@ -61,11 +65,11 @@ class Pruning:
                 f"keep_days must be at least {FRESH.days}: until then, a done hook may come again"
             )
         self._inbox = inbox
-        # Prune even if hooks are kept forever: pruning makes the inbox check its clock. Without these checks,
-        # a full inbox can't make room.
+        # Prune even if hooks are kept forever, because pruning makes the inbox check its clock. Without these
+        # checks, a full inbox can't delete hooks to make room.
         self._age = timedelta(days=keep_days) if keep_days is not None else _FOR_GOOD
 
     async def prune(self) -> None:
-        """Delete the hooks that are old enough. Raises InboxUnavailable."""
+        """Delete the hooks that have been done or ignored for long enough. Raises InboxUnavailable."""
         if pruned := await self._inbox.prune(self._age):
             log.info("deleted %d hooks that were done or ignored for more than %s", pruned, self._age)

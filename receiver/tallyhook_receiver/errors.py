@@ -1,14 +1,14 @@
-"""The exceptions of handlers, sources, inboxes and settings."""
+"""The exceptions that handlers, sources, inboxes and settings raise."""
 
 import math
 from collections.abc import Iterable
 
 
 class NotYet(Exception):
-    """Raise this in a handler that can't do its work yet. The hook waits for its next delivery.
+    """Raise this in a handler that can't do its work yet. The hook is handled again at its next delivery.
 
-    The response's `Retry-After` header is `retry_after`, in seconds. The sender may ignore the header. Raises
-    ValueError if `retry_after` is not finite.
+    `retry_after` is the number of seconds in the response's `Retry-After` header, which the sender may
+    ignore. Raises ValueError if `retry_after` is not finite.
     """
 
     def __init__(self, retry_after: float = 60.0) -> None:
@@ -23,18 +23,18 @@ class Unconfirmed(Exception):
 
 
 class InboxUnavailable(Exception):
-    """The inbox can't be used now: the disk is full, the file is locked or gone, or the server is down."""
+    """The inbox can't be used now, for example because the disk is full or the server is down."""
 
 
 class LeaseLost(Exception):
-    """This worker's lease has run out, and another worker may have taken the hook."""
+    """This worker's lease on a hook has run out, so another worker may have taken the hook."""
 
 
 class SettingsError(ValueError):
     """Settings are missing or wrong.
 
-    `problems` has a line for each problem: the variable's name and how to fix the problem, but never the
-    variable's value.
+    `problems` has a line for each problem, which names the variable and says how to fix the problem, but
+    never quotes the variable's value.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:

@@ -1,6 +1,4 @@
-"""The cause of a failed attempt, safe to log. It leaves out the exception's text, which may contain customer
-data.
-"""
+"""The cause of a failed attempt, without the exception's text, which may contain customer data."""
 
 import logging
 import traceback
@@ -12,15 +10,16 @@ from tallyhook.review import ReviewFailed
 
 log = logging.getLogger("tallyhook.receiver")
 
-# Packages whose frames may lie between an attempt and its handler.
+# Packages whose frames may come between the attempt and the handler in a traceback.
 _BELOW = frozenset(("tallyhook", "tallyhook_receiver", "asyncio", "concurrent"))
 
 
 class Cause(NamedTuple):
-    """The exception's type, and the place in the handler: `file:line in function`.
+    """The cause of a failed attempt, for the log.
 
-    `place` is empty if `tallyhook` raised the error while a review was applied. `reason` is set only if it
-    can't contain customer data.
+    `exception` is the exception's type. `place` is the place in the handler, as `file:line in function`, or
+    empty if `tallyhook` raised the exception while a review was applied. `reason` says why a review failed.
+    For any other failure, `reason` is empty, because the exception's text might contain customer data.
     """
 
     exception: str
@@ -29,7 +28,7 @@ class Cause(NamedTuple):
 
     @property
     def about(self) -> dict[str, str]:
-        """The fields that are not empty, by name."""
+        """The fields of this cause that aren't empty, by name."""
         return {name: value for name, value in self._asdict().items() if value}
 
     def __str__(self) -> str:
@@ -38,12 +37,14 @@ class Cause(NamedTuple):
 
 
 def cause_of(error: Exception) -> Cause:
-    """Return the cause of a failure, from the caught exception.
+    """Return the cause of a failed attempt, from the exception that was caught.
 
-    The place is the last traceback line in the handler's own file, not in a library that the handler called.
-    If no handler was running, the place is the line that raised the exception, or empty for a
-    `tallyhook.Error`. Also logs the traceback at DEBUG, without the exception's text, which may contain
-    customer data. The attribute `raised` of the log record is the exception.
+    The cause's place is the last line of the traceback in the handler's own file, not in a library that the
+    handler called. If no handler was running, the place is the line that raised the exception, or empty for a
+    `tallyhook.Error`.
+
+    Also logs the traceback at DEBUG, without the exception's text, which may contain customer data. The log
+    record's attribute `raised` is the exception.
     """
     trail = "".join(traceback.format_tb(error.__traceback__))
     log.debug("a handler raised %s\n%s", type(error).__name__, trail, extra={"raised": error})

@@ -1,4 +1,4 @@
-"""Find the handler for an event, and make it callable as a coroutine."""
+"""Register handlers, and find the handler for an event."""
 
 import asyncio
 import inspect
@@ -17,17 +17,18 @@ HookHandler = Callable[[T], Awaitable[None] | None]
 ReviewHandler = Callable[[Review], Awaitable[None] | None]
 Handler = Callable[[Any], Awaitable[None]]
 
-# How similar a word must be to a type to be seen as a misspelling: one or two letters of twenty may differ.
+# How similar a misspelt type is to the real one: one or two letters of twenty may differ.
 _NEARLY = 0.9
 
 BILLABLE = events.SubscriptionBillable.TYPE
 
 
 class Handlers:
-    """One handler per type of event. Billable hooks may have a review handler instead.
+    """The registered handlers.
 
-    A handler is registered for one source, given by name, or for all sources, given as `None`. A handler for
-    one source takes precedence.
+    Each type of event has one handler. Billable hooks may have a review handler instead. A handler is
+    registered for one source, given by name, or for all sources, given as `None`. A handler for one source
+    takes precedence over a handler for all sources.
     """
 
     def __init__(self) -> None:
@@ -47,9 +48,9 @@ class Handlers:
         self._reviews[source] = _as_coroutine(handler)
 
     def handler(self, source: Source, type: str) -> Handler | None:
-        """Return the handler for a source's events of this type.
+        """Return the handler for events of this type from this source.
 
-        Returns None if there is no handler, or if the source's own review handler takes precedence.
+        Returns None if there is no such handler, or if a review handler for this source takes precedence.
         """
         if (handler := self._handlers.get((source.name, type))) is not None:
             return handler
@@ -69,11 +70,12 @@ class Handlers:
 
 
 def type_name(type: str, sources: Iterable[Source]) -> str:
-    """Return the event type as it is spelled in events.
+    """Return an event type in the spelling that its source uses.
 
     Cheddar's types may be given in any combination of upper and lower case. Raises ValueError if `type` looks
-    like a misspelt Cheddar type, because the events of the intended type would be acknowledged without being
-    handled. Also raises ValueError if `type` may be meant for either Cheddar or another source.
+    like a misspelt Cheddar type, because the events that were meant would then be acknowledged without being
+    handled. Also raises ValueError if `type` differs from a Cheddar type only in upper and lower case, and
+    the receiver has other sources, because it could be one of their types.
     """
     names = {name.lower(): name for name in events.TYPES}
     known = names.get(type.strip().lower())
@@ -90,19 +92,19 @@ def type_name(type: str, sources: Iterable[Source]) -> str:
 
 
 def has_invoices(source: Source) -> bool:
-    """Whether the source's system holds each invoice until its hook is acknowledged."""
+    """Return whether the source's system holds each invoice until its hook is acknowledged."""
     return isinstance(source, Cheddar)
 
 
 def argument(event: Event[object]) -> events.Hook | Event[object]:
-    """Return the argument for the handler: Cheddar's typed hook, or the event of another source."""
+    """Return the argument that the handler gets: Cheddar's typed hook, or another source's `Event`."""
     return event.payload if isinstance(event.payload, events.Hook) else event
 
 
 def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T], Awaitable[None]]:
-    """Return the handler as a coroutine function. A plain function runs in a thread.
+    """Return a coroutine function that calls the handler. A plain function runs in a thread.
 
-    Raises TypeError for a generator function, because a call would run none of its code.
+    Raises TypeError if the handler is a generator function, because calling it would run none of its code.
     """
     kinds = (handler, type(handler).__call__)
     if any(inspect.isgeneratorfunction(it) or inspect.isasyncgenfunction(it) for it in kinds):

@@ -11,7 +11,8 @@ from tallyhook_receiver.responses import Response, json_response
 
 log = logging.getLogger("tallyhook.receiver")
 
-_FRESH = 1.0  # seconds; anyone may request a check, and each check writes to the inbox
+# A result is reused for this many seconds, since anyone may request a check and each one writes to the inbox.
+_FRESH = 1.0
 
 
 def _answer(status: int, word: str) -> Response:
@@ -25,11 +26,11 @@ _CLOSING = _answer(503, "closing")
 
 
 class Health:
-    """Checks the inbox and the clients, at most once a second.
+    """Checks whether the inbox and the clients can be used, at most once a second.
 
-    A GET of a path that ends with `path` is a health check. If `path` is None, there are no health checks.
-    `opened` returns the open inbox, and may raise InboxUnavailable. `broken` returns the names of the sources
-    whose client is closed.
+    A GET request is a health check if its path ends with `path`. If `path` is None, there are no health
+    checks. `opened` returns the open inbox, and may raise InboxUnavailable. `broken` returns the names of the
+    sources whose client is closed. `is_closing` returns whether the receiver is closing.
     """
 
     def __init__(
@@ -47,13 +48,13 @@ class Health:
         self._looked = 0.0
 
     def is_asked(self, method: str, path: str) -> bool:
-        """Whether this request is a health check."""
+        """Return whether this request is a health check."""
         return method in ("GET", "HEAD") and self._path is not None and path.endswith(self._path)
 
     async def answer(self) -> Response:
-        """Return a 200 if the inbox can be read and written and no client is closed.
+        """Return a response with status 200 if the inbox can be read and written and no client is closed.
 
-        Otherwise return a 503, with the reason in a word or two.
+        Otherwise, return a response with status 503 that gives the reason in a word or two.
         """
         if self._is_closing():
             return _CLOSING

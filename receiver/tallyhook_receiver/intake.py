@@ -1,4 +1,4 @@
-"""Turn a request into a response: precheck, verify, read, then join or start the attempt."""
+"""Answer a request: verify its signature, read the hook, and wait for the attempt to handle the hook."""
 
 import asyncio
 import logging
@@ -25,10 +25,10 @@ log = logging.getLogger("tallyhook.receiver")
 
 
 class Intake:
-    """Receives requests. Each hook has at most one attempt at a time.
+    """Answers requests. Each hook has at most one attempt at a time.
 
     `context` opens the inbox if necessary, and returns the `Context` that all attempts share. It may raise
-    InboxUnavailable. While `is_closing` returns True, new hooks are refused with 503.
+    InboxUnavailable. While `is_closing` returns True, new hooks get a 503.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Intake:
         self._running: dict[str, tuple[Attempt, asyncio.Task[Response]]] = {}
 
     def open(self) -> None:
-        """Forget the attempts of an earlier event loop, which will never end."""
+        """Forget the attempts of an earlier event loop, because they will never end."""
         loop = asyncio.get_running_loop()
         self._running = {k: r for k, r in self._running.items() if r[1].get_loop() is loop}
 
     async def close(self, within: float) -> None:
-        """Wait up to `within` seconds for running attempts, then cancel the rest."""
+        """Wait up to `within` seconds for running attempts, then cancel those that are still running."""
         loop = asyncio.get_running_loop()
         if running := {task for _, task in self._running.values() if task.get_loop() is loop}:
             _, late = await asyncio.wait(running, timeout=within)
@@ -71,9 +71,9 @@ class Intake:
                 await asyncio.wait(late)
 
     def precheck(self, method: str, headers: Mapping[str, str], peer: str | None) -> Response | None:
-        """Check a request before its body is read. Returns the refusal, or None if the request may continue.
+        """Check a request before its body is read. Returns a response if the request is refused, else None.
 
-        `peer` is the remote address of the connection, or None if the server doesn't know it.
+        `peer` is the address that connected to the server, or None if the server doesn't know it.
         """
         if method.upper() != "POST":
             return self.refused(responses.WRONG_METHOD)
@@ -85,16 +85,16 @@ class Intake:
         return None
 
     def refused(self, response: Response) -> Response:
-        """Log and count a refusal, and return it."""
+        """Log a response that refuses a request, tell the observers, and return the response."""
         log.warning("a request was refused with %d", response.status, extra={"status": response.status})
         self._observers.tell(lambda observer: observer.refused(response))
         return response
 
     async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
-        """Return the response to a request that has passed `precheck`. Header names are in lower case.
+        """Return the response to a request that has passed `precheck`. Header names must be in lower case.
 
         The response is a 2xx only if the hook's work is done, or if the hook has no handler. This method
-        never raises, whatever the input is.
+        never raises an exception, whatever the input is.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
@@ -111,10 +111,10 @@ class Intake:
     def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
         """Return the sources that signed the request.
 
-        If there are none, return the unsigned sources that fit.
+        If no source signed the request, returns the unsigned sources whose networks contain the sender's
+        address.
 
-        Tries every signing source, so that the response time doesn't reveal which one matches. An unsigned
-        source fits if the sender is in its networks.
+        Tries every signing source, so that the response time doesn't reveal which source signed.
         """
         if signers := [source for source in self._signing if _signed(source, headers, body)]:
             return signers
@@ -123,9 +123,10 @@ class Intake:
         return [source for source in near if _signed(source, headers, body)]
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
-        """Read the hook with the signer that its body belongs to, and return the response.
+        """Read the hook, have it handled, and return the response.
 
-        A product's key is not valid for another product.
+        `signers` are the sources whose keys fit the signature. The source that the body names must be one of
+        them, because a product's key is not valid for another product.
         """
         if self._is_closing():
             return later(RETRY_AFTER, "closing")
@@ -137,7 +138,7 @@ class Intake:
             except DecodeError as error:
                 return await self._keep_undecodable(source, body, str(error))
             except Exception as error:
-                # An exception from a user's own source may contain parts of the body.
+                # This exception comes from a user's own source, and may contain parts of the body.
                 log.error("source %s can't read a hook: %s", source.name, type(error).__name__)
                 return await self._keep_undecodable(source, body, f"{type(error).__name__}: {error}")
             else:
@@ -178,21 +179,30 @@ class Intake:
         return await self._join(context, source, event, letter)
 
     def _is_old(self, event: Event[object]) -> bool:
-        """Whether an event is too old. If ages are limited, an event without a date is too old."""
+        """Return whether an event is older than `max_age`.
+
+        If there is a `max_age`, an event without a date is treated as too old.
+        """
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
     async def _is_begun(self, context: Context, key: str) -> bool:
-        """Whether a receiver has begun to handle this hook but has not finished."""
+        """Return whether the hook with this key was attempted before but isn't done."""
         record = await context.inbox.get(key)
         return record is not None and record.attempts > 0 and record.state is not State.DONE
 
     async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Whether to accept an old hook: it was attempted before, or an operator asked for a retry."""
+        """Return whether to handle a hook although it is too old.
+
+        It is handled if it was attempted before, or if an operator asked for a retry.
+        """
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
     async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
-        """Wait for the attempt at this hook. Start one if none is running."""
+        """Wait for the attempt at this hook, and return the response. Starts an attempt if none is running.
+
+        If the attempt takes longer than `answer_within`, the response is a 503, and the attempt continues.
+        """
         if self._is_closing():  # the receiver may have begun to close since the request arrived
             return later(RETRY_AFTER, "closing")
         key = letter.key

@@ -1,4 +1,4 @@
-"""A worker's lease on a hook, and the journal that is written under it."""
+"""A worker's lease on a hook, and the journal that the worker writes only while it has the lease."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from tallyhook_receiver.observer import Observers
 
 
 class Lease:
-    """The lease on one hook.
+    """A worker's lease on one hook. The lease lasts for `seconds`.
 
-    Each time a third of its length has passed, it is renewed, until you call `stop`.
+    Whenever a third of this time has passed, the lease is renewed, until you call `stop`.
     """
 
     def __init__(self, inbox: Inbox, owner: str, seconds: float) -> None:
@@ -26,7 +26,7 @@ class Lease:
         self._renewing: asyncio.Task[None] | None = None
 
     async def claim(self, letter: Letter) -> Claim:
-        """Claim a hook. Raises InboxUnavailable."""
+        """Claim a hook. If the claim succeeds, start renewing the lease. Raises InboxUnavailable."""
         asked = uptime()
         claim = await self.inbox.claim(letter, self.owner, self._seconds)
         if claim.mine:
@@ -34,7 +34,10 @@ class Lease:
         return claim
 
     async def claim_due(self, now: datetime) -> Due | None:
-        """Claim a hook whose second look is due. Raises InboxUnavailable."""
+        """Claim a hook whose second look is due, and start renewing the lease.
+
+        Returns None if no second look is due at `now`. Raises InboxUnavailable.
+        """
         asked = uptime()
         due = await self.inbox.claim_due(now, self.owner, self._seconds)
         if due is not None:
@@ -44,8 +47,8 @@ class Lease:
     def check(self) -> None:
         """Raise LeaseLost unless at least a quarter of the lease is left.
 
-        Call this method right before a request. At least that much time is then left to send the request
-        before another worker may take over the hook, even if this process was suspended for a while.
+        Call this method right before you send a request. The request is then sent well before another worker
+        may take over the hook, even if this process was suspended for a while.
         """
         if uptime() >= self._until - self._seconds / 4:
             raise LeaseLost("the lease has run out")
@@ -63,7 +66,7 @@ class Lease:
         def start() -> None:
             self._renewing = asyncio.create_task(self._renew(key))
 
-        # Create the task only when the first renewal is due: most work is done by then.
+        # Most work is done before the first renewal is due, so create the task only then.
         self._timer = asyncio.get_running_loop().call_later(self._seconds / 3, start)
 
     async def _renew(self, key: str) -> None:
@@ -82,7 +85,10 @@ class Lease:
 
 
 class LeasedJournal:
-    """The journal of a hook's review. Raises LeaseLost if another worker may have taken the hook."""
+    """The journal of a hook's review.
+
+    `append` and `check` raise LeaseLost if another worker may have taken the hook.
+    """
 
     def __init__(self, lease: Lease, key: str, observers: Observers) -> None:
         self._lease = lease
@@ -92,7 +98,7 @@ class LeasedJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether the journal has a request to add a charge, but not yet the outcome of that request."""
+        """Whether the journal still lacks the outcome of the last request to add a charge."""
         return self._open is not None
 
     async def entries(self) -> Sequence[Entry]:

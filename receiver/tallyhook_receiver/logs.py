@@ -16,7 +16,7 @@ FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", 
 
 
 class Work(Protocol):
-    """What the current task works on."""
+    """The work of the current task. `about` contains the log fields that identify it."""
 
     @property
     def about(self) -> Mapping[str, str]: ...
@@ -29,9 +29,9 @@ working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default
 def log_hook(
     level: int, letter: Letter, what: str, more: Mapping[str, str] | None = None, *, is_kept: bool = True
 ) -> None:
-    """Log a message about a hook. `more` adds fields to the record.
+    """Log the message `what` about a hook. `more` adds fields to the log record.
 
-    If the inbox has the hook (`is_kept`), an error message ends with the command that shows it.
+    If the inbox contains the hook (`is_kept`), an error message ends with the command that shows the hook.
     """
     of_type = f", {letter.type}" if letter.type else ""
     command = f" (tallyhook inbox show {letter.name})" if is_kept and level >= logging.ERROR else ""
@@ -47,8 +47,8 @@ class JSONFormatter(logging.Formatter):
         handler.setFormatter(JSONFormatter())
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
-    Records that handlers and libraries log during an attempt get the hook's fields too. The field `error` has
-    the traceback of a logged exception.
+    During an attempt, log records from handlers and libraries get the hook's fields too. If an exception is
+    logged, the field `error` contains its traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:

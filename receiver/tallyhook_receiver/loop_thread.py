@@ -1,4 +1,4 @@
-"""An event loop in a thread, for callers without one: WSGI, AWS Lambda, scripts."""
+"""An event loop in a thread, for callers without one, such as WSGI servers, AWS Lambda and scripts."""
 
 import asyncio
 import os
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in a thread. The first call in each process starts the thread.
+    """An event loop in a thread. The first call of `run` in each process starts the thread.
 
-    It can't be started earlier: a server may load the application and then fork its workers, and a fork
-    doesn't copy threads.
+    The thread can't be started earlier: a server may load the application and then fork its workers, and a
+    fork doesn't copy threads.
     """
 
     def __init__(self) -> None:
@@ -24,18 +24,21 @@ class LoopThread:
 
     @property
     def is_running(self) -> bool:
-        """Whether this process has a loop."""
+        """Whether the event loop is running in this process."""
         return self._loop is not None and self._process == os.getpid()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the loop, and return its result. Raises RuntimeError if called in the loop."""
+        """Run a coroutine in the event loop, and return its result.
+
+        Raises RuntimeError if called in the event loop itself.
+        """
         if self.is_running and threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("this would wait for itself: await the async method instead")
         return asyncio.run_coroutine_threadsafe(work, self._started()).result()
 
     def stop(self) -> None:
-        """Cancel running work and end the loop. Does nothing if no loop runs."""
+        """Cancel running work and end the event loop. Does nothing if no event loop is running."""
         with self._lock:
             if self.is_running and self._loop is not None and self._thread is not None:
                 asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()

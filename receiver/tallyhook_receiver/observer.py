@@ -1,4 +1,4 @@
-"""Observers are told about a receiver's work, for metrics and traces."""
+"""Observers are notified of a receiver's work, for example to record metrics or traces."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,62 +16,78 @@ Step = Literal["confirm", "handle", "apply"]
 
 
 class Observer:
-    """Is told about requests and hooks. Override the methods that you need; the others do nothing.
+    """The base class of observers. Override the methods that you need. By default, all methods do nothing.
 
-    The methods run in the event loop and must not block. Their exceptions are logged, and don't affect the
-    hook. A `letter` contains the hook's body, so export only the letter's key, product and type.
+    The receiver calls the methods in its event loop, so they must not block. Their exceptions are logged, and
+    don't affect the hook. A `letter` contains the hook's body, which may contain customer data, so export
+    only the letter's key, product and type.
     """
 
     def refused(self, response: Response) -> None:
-        """A request was refused: not a signed hook, too large, too slow, or from an unknown sender."""
+        """Called when a request was refused.
+
+        A request is refused if it isn't a signed hook, is too large or too slow, or comes from an unknown
+        sender.
+        """
 
     def request(self, headers: Mapping[str, str]) -> AbstractContextManager[object]:
-        """Return a context manager for the work on a request, from the verified signature to the response."""
+        """Return a context manager for the receiver's work on a request.
+
+        The receiver enters it after verifying the signature, and exits it when the response is ready.
+        """
         return nullcontext()
 
     def answered(self, response: Response, seconds: float) -> None:
-        """A signed request gets this response, `seconds` after its signature was verified.
+        """Called when the response to a signed request is ready, `seconds` after its signature was verified.
 
-        Called within `request`.
+        Called within the context manager that `request` returned.
         """
 
     def repeated(self, product: str) -> None:
-        """A hook of this product was delivered again, with a body whose work is done.
+        """Called when a hook of this product was delivered again with a body that has already been handled.
 
-        Called within `attempt`.
+        Called within the context manager that `attempt` returned.
         """
 
     def attempt(self, letter: Letter) -> AbstractContextManager[object]:
-        """Return a context manager for an attempt at a hook. The attempt may continue after the response."""
+        """Return a context manager for an attempt to handle a hook.
+
+        The attempt may continue after the response.
+        """
         return nullcontext()
 
     def step(self, name: Step) -> AbstractContextManager[object]:
         """Return a context manager for one step of an attempt.
 
-        The steps are confirming an unsigned event, running the handler, and applying a review.
+        The steps are `confirm` (confirm an unsigned event), `handle` (run the handler) and `apply` (apply a
+        review).
         """
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:
-        """A review's journal has a new entry. Called within the step `apply`."""
+        """Called when an entry was added to a review's journal, in the step `apply` or a second look."""
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
-        """A review was applied, or had nothing to do. Called within `attempt`."""
+        """Called when a review was applied, or had nothing to do.
+
+        Called within the context manager that `attempt` returned.
+        """
 
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
-        """An attempt ended after `seconds`, and the inbox has stored the hook's state.
+        """Called when an attempt has ended after `seconds`, and the inbox has stored the hook's state.
 
-        Called within `attempt`.
+        Called within the context manager that `attempt` returned.
 
-        Not called if the inbox is unavailable, or if the attempt was canceled while adding a charge.
+        Not called if the state can't be stored, if the receiver closes during the attempt, or if the attempt
+        takes too long while it adds a charge.
         """
 
     def looked_again(self, letter: Letter, state: State) -> None:
-        """A review got its second look. The review's hook is now in this state."""
+        """Called after a second look at an invoice. `state` is the state of the hook afterwards."""
 
 
 class Observers:
-    """Calls several observers. The object is falsy if there are no observers."""
+    """A group of observers that are called together. The group is falsy if it is empty."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = tuple(observers)
@@ -80,7 +96,7 @@ class Observers:
         return bool(self._observers)
 
     def tell(self, fact: Callable[[Observer], None]) -> None:
-        """Call `fact` with each observer, and log exceptions."""
+        """Call `fact` with each observer. If an observer raises an exception, log it."""
         for observer in self._observers:
             try:
                 fact(observer)
@@ -90,7 +106,10 @@ class Observers:
     def around(
         self, part: Callable[[Observer], AbstractContextManager[object]]
     ) -> AbstractContextManager[object]:
-        """Return a context manager that enters the context manager of every observer."""
+        """Return a context manager that enters the context managers of all observers.
+
+        `part` returns the context manager of an observer.
+        """
         return self._around(part) if self._observers else _NOTHING
 
     @contextmanager
@@ -109,8 +128,9 @@ _NOTHING = nullcontext()
 
 @contextmanager
 def _harmless(part: AbstractContextManager[object]) -> Iterator[None]:
-    """Enter a context manager, but keep it from swallowing exceptions and from raising its own when it
-    exits.
+    """Enter an observer's context manager, but don't let it swallow exceptions.
+
+    If it raises an exception of its own on exit, the exception is only logged.
     """
     part.__enter__()
     try:

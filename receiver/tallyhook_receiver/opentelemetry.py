@@ -20,13 +20,13 @@ from tallyhook_receiver.responses import Response
 class Spans(Observer):
     """Traces a receiver's work: `Receiver(…, observers=[Spans()])`.
 
-    Each verified request is a span. Its parent is the server's span. If the server has no span, the parent is
-    the one in the request's `traceparent` header. The attempt at the hook is a child span, which has a child
-    for each step: `confirm`, `handle`, `apply`. Journal entries are events of the `apply` span. To trace API
-    calls too, instrument httpx, for example with `HTTPXClientInstrumentor`. Spans never contain parts of a
-    hook's body, or exceptions from handlers.
+    Each verified request becomes a span. Its parent is the server's span, or else the span in the request's
+    `traceparent` header. The attempt to handle the hook is a child of this span, and has a child of its own
+    for each step: `confirm`, `handle` and `apply`. Journal entries are events of the `apply` span. To trace
+    API calls too, instrument httpx, for example with `HTTPXClientInstrumentor`. Spans never contain parts of
+    a hook's body, or exceptions from handlers.
 
-    `provider`: the tracer provider; None means the global provider.
+    `provider` is the tracer provider. None means the global provider.
     """
 
     def __init__(self, provider: TracerProvider | None = None) -> None:

@@ -19,14 +19,14 @@ class Setting(NamedTuple):
     """An environment variable, and the argument that it sets.
 
     Attributes:
-        read: parses the variable's text, and raises ValueError or KeyError; None for arguments that have no
-            variable.
+        read: parses the variable's text, and raises ValueError or KeyError if it is invalid; None for
+            arguments that have no variable.
         what: the variable's format, in words.
         meaning: what the argument does.
         default: the value if the variable is not set.
         name: the variable's name, without the prefix.
         argument: the argument's name.
-        missing: if the variable is required, what it must be set to, in words.
+        missing: what a required variable must be set to, in words; empty if the variable is optional.
     """
 
     read: Callable[[str], Any] | None
@@ -69,12 +69,12 @@ def _switch(text: str) -> bool:
 
 
 def listed(text: str) -> list[str]:
-    """Split a text at commas and line breaks."""
+    """Split a text at commas and line breaks, and return the parts that aren't empty."""
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
 
 
 class Options(TypedDict, total=False):
-    """The arguments of a Receiver besides its sources."""
+    """The arguments of a `Receiver` other than its sources."""
 
     inbox: Annotated[
         str | Path | Inbox,
@@ -211,7 +211,7 @@ DEFAULTS = cast(Options, {name: setting.default for name, setting in ARGUMENTS.i
 def complete(given: Options) -> Options:
     """Return the arguments with all defaults filled in.
 
-    Raises TypeError for an unknown name, and ValueError for an invalid `handle_within`.
+    Raises TypeError for an unknown argument, and ValueError for an invalid `handle_within`.
     """
     for name in given:
         if name not in ARGUMENTS:
@@ -225,8 +225,8 @@ def complete(given: Options) -> Options:
 def lease_of(options: Options, sources: Iterable[Source]) -> float:
     """Return the length of a lease in seconds.
 
-    Raises ValueError if the lease is shorter than a client's timeout: if a worker dies during a call, the
-    next worker must not start before that call has ended.
+    Raises ValueError if the lease is shorter than a client's timeout. With such a lease, if a worker died
+    during a call, another worker could take over the hook before the call has ended.
     """
     asked, timeout = options["lease"], _timeout(sources)
     if asked is None:
@@ -242,9 +242,9 @@ def lease_of(options: Options, sources: Iterable[Source]) -> float:
 
 
 def unknown_for_of(options: Options, sources: Iterable[Source]) -> timedelta:
-    """Return `unknown_for`.
+    """Return the argument `unknown_for`, or its default.
 
-    Raises ValueError unless it exceeds every client's timeout and is at most half an hour.
+    Raises ValueError unless it is longer than every client's timeout and at most half an hour.
     """
     asked, timeout = options["unknown_for"], timedelta(seconds=_timeout(sources))
     if asked is None:
@@ -259,7 +259,7 @@ def unknown_for_of(options: Options, sources: Iterable[Source]) -> timedelta:
 
 
 def gone_after_of(options: Options) -> timedelta:
-    """Return `gone_after`. Raises ValueError if it is negative."""
+    """Return the argument `gone_after` as a timedelta. Raises ValueError if it is negative."""
     span = _span(options["gone_after"])
     if span < timedelta(0):
         raise ValueError(f"gone_after can't be negative: {options['gone_after']}")

@@ -11,7 +11,8 @@ from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.responses import Response
 
-# Answers take milliseconds. Attempts take as long as the handler and its API calls.
+# Upper limits of the buckets, in seconds. Responses take milliseconds. Attempts take as long as their
+# handlers and API calls.
 _ANSWERED = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 30.0)
 _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0)
 
@@ -19,10 +20,10 @@ _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0
 class Metrics(Observer):
     """Counts a receiver's work: `Receiver(…, observers=[Metrics()])`.
 
-    Labels are products, types of handled hooks, states and statuses, but never customers. Amounts are in the
-    product's currency. Prometheus stores amounts as floats, so use them for graphs, not for accounting.
+    Labels contain products, types of handled hooks, states and statuses, but never customers. Amounts are in
+    the product's currency. Prometheus stores amounts as floats, so use them for graphs, not for accounting.
 
-    `registry`: where the metrics are registered. Create only one `Metrics` per registry.
+    `registry` is the registry for the metrics. Create only one `Metrics` per registry.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:

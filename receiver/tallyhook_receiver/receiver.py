@@ -1,4 +1,4 @@
-"""The receiver: sources, handlers and an inbox, composed into one application."""
+"""The receiver, which combines sources, handlers and an inbox into one application."""
 
 import asyncio
 import atexit
@@ -48,13 +48,14 @@ class Receiver:
         async def audit(review: Review) -> None:
             review.set_quantity("GB", await used(review.customer.code, review.period))
 
-    In each process, serve either `receiver.asgi` or `receiver.wsgi`, not both. The sender delivers a hook
-    again until it gets a 2xx, and a held invoice remains held until then. So the sender's retries serve as
-    the queue.
+    The sender delivers a hook again until it gets a 2xx, and a held invoice remains held until then. So you
+    need no queue of your own.
+
+    In each process, serve either `receiver.asgi` or `receiver.wsgi`, not both.
 
     Args:
-        sources: the senders of hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`,
-            `Cleverbridge`, or your own `Source`.
+        sources: the senders of hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`, `Cleverbridge`,
+            or your own `Source`.
         options: all other arguments. `docs/operations.md` lists them with their defaults.
     """
 
@@ -116,13 +117,14 @@ class Receiver:
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Self:
-        """Create a receiver from environment variables, such as `TALLYHOOK_ANSWER_WITHIN` for
-        `answer_within`.
+        """Create a receiver from environment variables.
 
-        Arguments that you pass take precedence. `environ` defaults to the process's environment. If you pass
-        no `sources`, the variables must define one product. The receiver owns that product's client, and
-        closes the client's connections when the receiver closes. docs/operations.md lists the variables.
-        Unknown variables are logged.
+        For example, `TALLYHOOK_ANSWER_WITHIN` sets the argument `answer_within`. docs/operations.md lists the
+        variables. Their names start with `prefix`. Arguments that you pass take precedence. `environ`
+        defaults to the process's environment. Unknown variables are logged.
+
+        If you pass no `sources`, the variables must define one product. In this case, the receiver creates
+        the product's client, and closes the client's connections when the receiver closes.
 
         Raises SettingsError, which lists all problems.
         """
@@ -142,11 +144,12 @@ class Receiver:
     def on(
         self, type: type[events.Hook] | str, /, *, source: Source | str | None = None
     ) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
-        """Decorate the handler for a type of event: a class of `tallyhook.cheddar.hooks`, or a name.
+        """Register the decorated function as the handler for a type of event.
 
-        The handler gets Cheddar's typed hook, or the `Event` of another source. The handler may run several
-        times for an event, until it returns without an exception. `source` limits the handler to one source.
-        Raises ValueError if the type already has a handler, or looks like a misspelt Cheddar type.
+        `type` is a class of `tallyhook.cheddar.hooks`, or the type's name. The handler gets Cheddar's typed
+        hook, or the `Event` of another source. It may run several times for the same event, until it returns
+        without an exception. If `source` is given, the handler gets only events from this source. Raises
+        ValueError if the type already has a handler, or looks like a misspelt Cheddar type.
         """
         its_source = self._name_of(source)
         sources = self.sources.values() if its_source is None else [self.sources[its_source]]
@@ -163,10 +166,11 @@ class Receiver:
     @overload
     def review(self, source: Source | str, /) -> Callable[[OnReview], OnReview]: ...
     def review(self, handler: OnReview | Source | str, /) -> OnReview | Callable[[OnReview], OnReview]:
-        """Decorate the handler that declares what a held invoice should have: `@receiver.review`.
+        """Register the decorated function as the handler that declares what a held invoice should contain.
 
-        The handler gets the invoices of all Cheddar sources, and `review.product` names the source. For the
-        invoices of only one source, use `@receiver.review("ACME")`. Each of these sources needs a client.
+        With `@receiver.review`, the handler gets the invoices of all Cheddar sources, and `review.product`
+        names the source. With `@receiver.review("ACME")`, it gets only the invoices of the source ACME. Every
+        source whose invoices are reviewed needs a client.
         """
         if not isinstance(handler, str | Source):
             self._handlers.add_review(None, handler)
@@ -191,14 +195,14 @@ class Receiver:
         """Return a read-only page that shows the inbox, as an ASGI application for you to mount.
 
         `check` gets the headers of each request, with lower-case names. It may be a coroutine function. If
-        `check` returns anything but True, the answer is 403.
+        `check` returns anything but True, the response is a 403.
         """
         return Page(self._opened_inbox, check)
 
     async def open(self) -> None:
         """Open the inbox. If you don't call this method, the first request opens the inbox.
 
-        Raises InboxUnavailable. Raises ValueError if a source with reviews has no usable client.
+        Raises InboxUnavailable. Raises ValueError if a source with reviews has no client, or a closed one.
         """
         for source in self.sources.values():
             if self._handlers.review(source) is not None and source.name not in self._clients:
@@ -234,8 +238,8 @@ class Receiver:
         if self._is_closing:
             await self.inbox.close()
             raise InboxUnavailable("the receiver is closing")
-        # Set here and not in __init__, since a server may create the receiver and then fork its workers. Each
-        # worker needs its own owner.
+        # Set the owner here and not in __init__, because a server may create the receiver and then fork its
+        # workers, and each worker needs its own owner.
         self._context = dataclasses.replace(self._context, owner=uuid.uuid4().hex)
         self._loop, self._process = loop, os.getpid()
         self._intake.open()
@@ -246,7 +250,7 @@ class Receiver:
         return (await self._opened()).inbox
 
     def _broken(self) -> list[str]:
-        """Return the names of the sources that need their client but whose client is closed."""
+        """Return the names of the sources whose client is needed but closed."""
         return [
             name
             for name, client in self._clients.items()
@@ -257,23 +261,25 @@ class Receiver:
         return source.name in self._context.unsigned or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
-        """Take every second look that is due by the receiver's clock. Returns how many there were.
+        """Take all second looks that are due, and return their number. Raises InboxUnavailable.
 
-        An open receiver does this every ten seconds. Call this method yourself in a test with a virtual
-        clock, or from cron if no receiver keeps running. Raises InboxUnavailable.
+        If a request got no answer, the receiver later takes a second look at the invoice, and corrects the
+        invoice if the request arrived late. Every ten seconds, an open receiver takes the second looks that
+        are due. Call this method yourself in a test with a virtual clock, or from cron if no receiver keeps
+        running.
         """
         return await look_again(await self._opened(), self.sources)
 
     async def aclose(self, within: float | None = None) -> None:
         """Accept no more hooks, wait up to `within` seconds for running handlers, then close the inbox.
 
-        If `within` is None, the argument `close_within` is used. Handlers that still run after that time are
-        canceled, and other workers may take over their hooks. Clients that you passed remain open. You can
-        `open` the receiver again.
+        If `within` is None, the argument `close_within` is used. Handlers that are still running after this
+        time are canceled, and other workers may take over their hooks. Clients that you passed remain open.
+        You can `open` the receiver again.
         """
         self._is_closing = True
         if self._loop is None or self._process != os.getpid():
-            return  # everything belongs to the parent process
+            return  # not open in this process; a parent process must close what it opened
         await self._intake.close(self.options["close_within"] if within is None else within)
         for work in self._background:
             await work.stop()
@@ -292,10 +298,11 @@ class Receiver:
     async def handle(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
     ) -> Response:
-        """Receive one request from any kind of server, and return the response for the sender.
+        """Handle one request from any kind of server, and return the response for the sender.
 
-        `peer` is the remote address of the connection, or None if unknown. The response is a 2xx only if the
-        hook's work is done, or if the hook has no handler. This method never raises, whatever the input is.
+        `peer` is the address that connected to the server, or None if unknown. The response is a 2xx only if
+        the hook's work is done, or if the hook has no handler. This method never raises an exception,
+        whatever the input is.
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)
@@ -304,25 +311,25 @@ class Receiver:
     def answer(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
     ) -> Response:
-        """Does the same as `handle`, for callers without an event loop: a Flask or Django view, AWS Lambda.
+        """Do the same as `handle`, for callers without an event loop, such as Flask, Django or AWS Lambda.
 
-        The work, including handlers and clients, runs in an event loop in a thread that the receiver keeps
-        between calls. `close` ends the thread. When the process exits, `close` is called automatically.
+        Handlers and clients run in an event loop in a separate thread, which the receiver keeps between
+        calls. `close` ends the thread. When the process exits, `close` is called automatically.
         """
         return self.run(self.handle(method, headers, body, peer))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the event loop of `answer`, and return its result."""
+        """Run a coroutine in the event loop that `answer` uses, and return its result."""
         if not self._loop_thread.is_running:
             self._is_closing = False
             atexit.register(self.close)
         return self._loop_thread.run(work)
 
     def close(self, within: float | None = None) -> None:
-        """Does the same as `aclose`, for a receiver that was used through `answer`, `run` or `wsgi`.
+        """Do the same as `aclose`, for a receiver that was used through `answer`, `run` or `wsgi`.
 
-        Does nothing for any other receiver. Closes the connections of the sources' clients, because their
-        event loop ends. The clients remain open and reconnect when needed.
+        Does nothing for any other receiver. Also closes the connections of the sources' clients, because
+        their event loop ends. The clients themselves remain open, and reconnect when needed.
         """
         if self._loop_thread.is_running:
             atexit.unregister(self.close)
@@ -330,7 +337,7 @@ class Receiver:
             self._loop_thread.stop()
 
     async def _end(self, within: float | None = None) -> None:
-        """Call `aclose`, then close the clients' connections because the event loop ends."""
+        """Call `aclose`, then close the clients' connections, because their event loop ends."""
         await self.aclose(within)
         await self._disconnect()
 

@@ -1,4 +1,4 @@
-"""The responses to a hook's sender. Each is a status and a fixed word, with nothing from the payload."""
+"""The responses to a hook's sender. Each contains a status and a fixed word, but nothing from the hook."""
 
 import json
 import math
@@ -9,7 +9,7 @@ RETRY_AFTER = 60.0
 
 
 class Response(NamedTuple):
-    """An HTTP response. `word` distinguishes the responses to hooks."""
+    """An HTTP response. `word` says in a word or two what happened to the hook, such as `done`."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -18,7 +18,7 @@ class Response(NamedTuple):
 
 
 def json_response(status: int, about: str, word: str, *headers: tuple[str, str]) -> Response:
-    """Return a response with JSON, for example `{"hook": "done"}`."""
+    """Return a response whose body is a JSON object with one field, for example `{"hook": "done"}`."""
     body = json.dumps({about: word}).encode() + b"\n"
     content = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
     return Response(status, (*content, *headers), body, word)
@@ -35,7 +35,7 @@ BAD_SIGNATURE = _hook(401, "not signed with a known key")
 TOO_OLD = _hook(401, "too old")
 UNCONFIRMED = _hook(401, "not confirmed")
 WRONG_METHOD = _hook(405, "POST only", ("Allow", "POST"))
-# These close the connection: the rest of the body would be read as the next request.
+# These close the connection. Otherwise, the rest of the body would be read as the next request.
 TOO_SLOW = _hook(408, "too slow", ("Connection", "close"))
 TOO_LARGE = _hook(413, "too large", ("Connection", "close"))
 NOT_A_SENDER = _hook(403, "not from a known sender", ("Connection", "close"))
@@ -45,5 +45,8 @@ UNRESOLVED = _hook(500, "unresolved")
 
 
 def later(seconds: float, word: str = "not yet") -> Response:
-    """Return a 503 with `Retry-After`. The invoice remains held, and the sender delivers the hook again."""
+    """Return a 503 whose `Retry-After` header is `seconds`.
+
+    The invoice remains held, and the sender delivers the hook again.
+    """
     return _hook(503, word, ("Retry-After", str(max(1, math.ceil(seconds)))))

@@ -1,4 +1,4 @@
-"""The second look at a review, in case one of its requests arrived late."""
+"""Second looks at invoices, in case a request that got no answer arrived late."""
 
 import logging
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ _AGAIN = timedelta(minutes=1)  # pause after a failed look
 
 
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
-    """Take every second look that is due. Returns how many there were. Raises InboxUnavailable.
+    """Take all second looks that are due, and return their number. Raises InboxUnavailable.
 
-    A failed look is retried while the invoice is held. After that, the hook becomes unresolved.
+    If a second look fails, it is retried while the invoice is held. After that, the hook becomes unresolved.
     """
     looks = 0
     while True:
@@ -84,7 +84,7 @@ async def _outcome(context: Context, source: Source | None, lease: Lease, record
 
 
 def _told(first: Outcome | None, second: Outcome, now: datetime) -> str:
-    """Return the note for a hook after its second look: the outcomes of the review and of the second look."""
+    """Return the hook's new note, with the outcomes of the review and of the second look."""
     changes = ", ".join(" ".join(str(change).split()) for change in second.applied)
     look = f"second look on {now:%Y-%m-%d at %H:%M} UTC: {changes or 'nothing to change'}"
     told = first or second

@@ -19,7 +19,7 @@ PREFIX = "TALLYHOOK_"
 
 _FILE = "_FILE"
 
-# The command line reads these variables for the mock.
+# Variables of the mock's commands. A receiver doesn't use them.
 _OTHERS = {"CONSOLE_TOKEN", "MOCK"}
 
 
@@ -82,13 +82,14 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in an environment.
+    """A receiver's settings, read from environment variables.
 
     Attributes:
         prefix: the start of the variables' names.
-        values: the values, by the name of the setting.
+        values: the values, by the variable's name without the prefix.
         problems: a line for each invalid variable.
-        unknown: unknown variables with this prefix, each with the name that was probably meant, or `""`.
+        unknown: the variables with this prefix that aren't settings, each with the name that was probably
+            meant, or `""`.
     """
 
     prefix: str
@@ -97,9 +98,10 @@ class Settings:
     unknown: Mapping[str, str]
 
     def product(self, *, connects: bool = True) -> Cheddar:
-        """Return the product, with a client if `connects` is True and a user is set.
+        """Return the product that the settings describe.
 
-        Raises SettingsError, which lists all problems.
+        The product has a client if `connects` is True and the settings name a user. Raises SettingsError,
+        which lists all problems.
         """
         problems = [*self.problems, *self._missing()]
         if problems:
@@ -118,14 +120,17 @@ class Settings:
             raise SettingsError([f"{self.prefix}KEYS: {error}"]) from None
 
     def options(self) -> Options:
-        """Return the receiver's arguments that are set. Raises SettingsError, which lists all problems."""
+        """Return the receiver's arguments that the variables set.
+
+        Raises SettingsError, which lists all problems.
+        """
         if self.problems:
             raise SettingsError(self.problems)
         given = ((name, setting.name) for name, setting in ARGUMENTS.items() if setting.name in self.values)
         return cast(Options, {name: self.values[variable] for name, variable in given})
 
     def warn(self) -> None:
-        """Log the unknown variables."""
+        """Log a warning for each unknown variable."""
         for name, meant in self.unknown.items():
             log.warning("%s is not a setting%s", name, f": did you mean {meant}?" if meant else "")
 
@@ -142,10 +147,11 @@ class Settings:
 
 
 def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
-    """Read the variables with this prefix. An empty variable is treated as not set.
+    """Read a receiver's settings from the variables whose names start with `prefix`.
 
-    Instead of a variable, you can set `…_FILE` to the path of a file that contains the value, because Docker
-    and systemd provide secrets as files. Problems never quote a value.
+    An empty variable is treated as not set. Docker and systemd provide secrets as files. So instead of a
+    variable `NAME`, you can set `NAME_FILE` to the path of a file that contains the value. The problems in
+    the result never quote a value.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []

@@ -1,6 +1,4 @@
-"""The facts about a hook that the page may show: its identity and its result, but nothing else from its
-body.
-"""
+"""The facts about a hook that the page may show. Nothing else from the hook's body is shown."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from tallyhook.errors import DecodeError
 from tallyhook.review import Outcome
 from tallyhook_receiver.inbox import Record
 
-_LONGEST = 300  # characters per value, since a hook may have megabytes
+_LONGEST = 300  # characters per value, because a hook may contain megabytes
 
 # The names of Cheddar's fields about cards, in documents and hooks.
 _CARD = frozenset(
@@ -22,7 +20,7 @@ _HIDDEN = "•••"
 
 
 class Subject(NamedTuple):
-    """A hook's identity, the reason why it failed or waits, and the outcome of its review."""
+    """The identity of a hook, the reason why it failed or waits, and the outcome of its review."""
 
     record: Record
     type: str
@@ -33,10 +31,10 @@ class Subject(NamedTuple):
 
 
 def subject(record: Record) -> Subject:
-    """Return the subject of a hook.
+    """Return the facts about a hook that the page may show.
 
-    `customer` is the customer's code, or the id if there is no code. `invoice` is the invoice's number, or
-    the id if there is no number. Both are `""` if unknown.
+    `customer` is the customer's code, or the customer's id if there is no code. `invoice` is the invoice's
+    number, or the invoice's id if there is no number. Both are `""` if unknown.
     """
     try:
         hook = events.decode(record.body)
@@ -55,7 +53,7 @@ def subject(record: Record) -> Subject:
 
 
 def _reason(note: str, hook: events.Hook) -> str:
-    """Return the last line of a note, which is the error message. All card data is hidden."""
+    """Return the last line of a note, which is the error message, with all card data hidden."""
     reason = note.strip().rpartition("\n")[2]
     for value in sorted(set(_card(hook.raw)), key=len, reverse=True):
         reason = reason.replace(value, _HIDDEN)

@@ -14,10 +14,10 @@ Run = Callable[[Coroutine[Any, Any, Response]], Response]
 
 
 class WSGIApp:
-    """The WSGI application. Serve it alone, or mount it in another application, on any path.
+    """The WSGI application. Serve it alone, or mount it in another application, at any path.
 
-    Each request blocks its thread until the response, while the work runs in the receiver's event loop. The
-    server must limit how long a sender may take to send a body.
+    Each request blocks its thread until the response is ready, while the work runs in the receiver's event
+    loop. Configure your server to limit how long a sender may take to send a body.
     """
 
     def __init__(self, intake: Intake, health: Health, run: Run) -> None:
@@ -46,7 +46,10 @@ class WSGIApp:
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
-    """Return a request's headers, with lower-case names, or None if the headers are too large."""
+    """Return a request's headers, with lower-case names.
+
+    Returns None if the headers are too many or too large.
+    """
     headers: dict[str, str] = {}
     size = 0
     for name, value in environ.items():
@@ -62,9 +65,9 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
 
 
 def _read(environ: WSGIEnvironment, announced: str, limit: int) -> bytes | None:
-    """Return the body, or None if it exceeds the limit.
+    """Return a request's body, or None if it is longer than `limit` bytes.
 
-    The body is taken to be empty if neither the request nor the server says where it ends.
+    If neither the request nor the server says where the body ends, the body is treated as empty.
     """
     stream: InputStream = environ["wsgi.input"]
     if announced.isdecimal():

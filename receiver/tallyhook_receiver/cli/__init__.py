@@ -1,1 +1,1 @@
-"""The listener's commands `inbox`, `doctor` and `verify`; `tallyhook` combines them with the mock's."""
+"""The commands `tallyhook inbox`, `tallyhook doctor` and `tallyhook verify`."""

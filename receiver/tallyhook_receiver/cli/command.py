@@ -1,4 +1,4 @@
-"""The base classes of all commands, and `fail`."""
+"""The base classes of all commands, and `fail`, which ends a command with an error message."""
 
 import inspect
 import sys
@@ -6,14 +6,17 @@ from typing import Any, NoReturn
 
 import click
 
-# Exit codes: the result is bad; the command was called wrongly or could not run.
+# Exit codes. BAD: the result is bad. USAGE: the command was called wrongly or couldn't run.
 BAD, USAGE = 1, 2
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Command(click.Command):
-    """A command. Paragraphs of its docstring that start with `Example: ` are shown last in its help."""
+    """A command whose help ends with the examples in its docstring.
+
+    An example is a paragraph that starts with `Example: `.
+    """
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -33,7 +36,10 @@ def _is_example(paragraph: str) -> bool:
 
 
 class Group(click.Group):
-    """A group of commands. Without a subcommand it runs `default`, if there is one."""
+    """A group of subcommands.
+
+    `default` is the name of the subcommand that runs if the user doesn't name one, or None.
+    """
 
     command_class = Command
 
@@ -42,18 +48,18 @@ class Group(click.Group):
         self.default = default
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The subcommands, in the order of their declaration."""
+        """Return the names of the subcommands, in the order in which they were declared."""
         return list(self.commands)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         is_without = not args or (args[0].startswith("-") and args[0] != "--help")
-        # During shell completion, the name may not be typed yet.
+        # During shell completion, the subcommand may not be typed yet.
         if self.default and is_without and not ctx.resilient_parsing:
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 
 def fail(why: str, code: int) -> NoReturn:
-    """Print one line to stderr, and exit with this code."""
+    """Print the error message `why` to stderr, and exit with the exit code `code`."""
     sys.stderr.write(f"tallyhook: {why}\n")
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Find out why a signature doesn't match: a changed body, a wrong key or a wrong signature."""
+"""Find out why a signature doesn't match: the body was changed, or the key or the signature is wrong."""
 
 import base64
 import hashlib
@@ -14,16 +14,19 @@ from tallyhook.signing import SIGNATURE_HEADER, TOKEN_HEADER, token, verify
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Whether the signature matches, and the findings, a sentence each."""
+    """The result of checking a saved request.
+
+    `fits` says whether the signature matches. Each of `findings` is a sentence.
+    """
 
     fits: bool
     findings: tuple[str, ...]
 
 
 def diagnose(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Diagnosis:
-    """Check a saved request against the keys. `stated` is its token header, or empty.
+    """Check whether one of the keys made a saved request's signature. If not, find out why.
 
-    No finding quotes a key.
+    `stated` is the value of the request's X-CG-TOKEN header, or `""`. The findings never quote a key.
     """
     signature, stated = signature.strip(), stated.strip()
     about_token = list(_about_token(body, stated))
@@ -55,7 +58,10 @@ def _about_token(body: bytes, stated: str) -> Iterator[str]:
 
 
 def _wrong_signature(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """Return how the signature is written differently if it is otherwise right, else an empty string."""
+    """Return a finding if the signature is right but written differently, for example in upper case.
+
+    Returns `""` if that isn't the cause.
+    """
     if verify(body, signature.lower(), *keys):
         return "The signature is right except for upper case: something changed it to upper case."
     if verify(body, signature.lower().rpartition("=")[2].strip("\"' \t"), *keys):
@@ -77,7 +83,10 @@ def _wrong_key(body: bytes, signature: str, keys: Sequence[str]) -> str:
 
 
 def _wrong_rule(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """Return which other rule the body was signed by if the key is right, else an empty string."""
+    """Return a finding if the body was signed with the right key, but differently than Cheddar signs it.
+
+    Also returns a finding if the token was passed as the signature. Returns `""` if neither is the cause.
+    """
     if signature == token(body):
         return f"This is the token, not the signature: pass {SIGNATURE_HEADER}, not {TOKEN_HEADER}."
     digest = hashlib.md5(body, usedforsecurity=False)
@@ -102,7 +111,10 @@ def _malformed(signature: str) -> str:
 
 
 def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Iterator[str]:
-    """Yield what the sender's MD5 shows if nothing else explains the mismatch."""
+    """Yield findings from the token header, if no other check explains why the signature doesn't match.
+
+    `stated` is the token header, which contains the MD5 of the body that the sender sent.
+    """
     if not stated:
         yield f"Either the key or the body is wrong. Pass {TOKEN_HEADER} to find out which."
         return
@@ -123,7 +135,7 @@ def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) ->
 
 
 def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Possible original bodies, each with the change that turned it into this one."""
+    """Yield pairs: a change that may have been made to the body, and the body before that change."""
     yield "a line break was added at its end", body.rstrip(b"\r\n")
     for lost in (b"\n", b"\r\n"):
         yield "the line break at its end was lost", body + lost
@@ -153,7 +165,7 @@ def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
         yield what, before
 
 
-# Indent and separators as `json.dumps` takes them.
+# For each layout of JSON, the arguments `indent` and `separators` of `json.dumps`.
 _LAYOUTS: dict[str, tuple[int | None, tuple[str, str] | None]] = {
     "no spaces": (None, (",", ":")),
     "a space after each comma and colon": (None, None),

@@ -37,9 +37,9 @@ def inbox() -> None:
     """Show a receiver's hooks, and retry, resolve or delete them."""
 
 
-FILE = "tallyhook.sqlite"  # a receiver's default
+FILE = "tallyhook.sqlite"  # the inbox that a receiver uses by default
 
-# Read like a receiver's settings: `…_FILE` may name a file that contains the value.
+# Read like a receiver's settings, so `TALLYHOOK_INBOX_FILE` may name a file that contains the value.
 _VARIABLE = f"{PREFIX}INBOX"
 
 url_option = click.option(
@@ -97,7 +97,7 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
 def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
     """Show a hook, its note and the journal of its review.
 
-    For an unresolved hook, show what is on the invoice, what was declared, and what to do next.
+    For an unresolved hook, also show what is on the invoice, what was declared, and what to do next.
 
     Example: tallyhook inbox show f00dfeed
     """
@@ -148,7 +148,7 @@ def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tup
 @url_option
 @json_option
 def retry(key: str, url: str | None, as_json: bool) -> None:
-    """Handle a hook again at its next delivery, even if it is done. Its journal is kept.
+    """Have a hook handled again at its next delivery, even if it is done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
     """
@@ -190,8 +190,8 @@ def resolve(
 ) -> None:
     """Decide what happens to an unresolved hook, and save the decision in its journal.
 
-    The next delivery acts on the decision. If the hook was already acknowledged, the receiver acts on it when
-    it checks the invoice again.
+    The receiver acts on the decision when the hook is delivered again. If the hook was already acknowledged,
+    it isn't delivered again. Instead, the receiver checks the invoice again, and acts on the decision then.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """
@@ -224,7 +224,10 @@ def resolve(
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
-    """Return the number of the last charge whose outcome is unknown, or 0."""
+    """Find the last request to add a charge that has no known outcome.
+
+    Returns the request's number in the journal, or 0 if there is no such request.
+    """
     known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
     return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
 
@@ -235,7 +238,7 @@ def _open_adding(entries: Sequence[Entry]) -> int:
 @click.option("--yes", "-y", is_flag=True, help="Don't ask for confirmation.")
 @json_option
 def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
-    """Delete a hook and its journal. If the hook comes again, its charges may be added twice.
+    """Delete a hook and its journal. If the hook is delivered again, its charges may be added twice.
 
     Example: tallyhook inbox forget f00dfeed
     """
@@ -285,7 +288,10 @@ def _tell(record: Record, as_json: bool, what: str) -> None:
 
 
 def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
-    """Open an existing inbox, do the work, and return its result."""
+    """Open the inbox at `url`, call `work` with it, and return the result.
+
+    If `url` is None, open the inbox that the environment variables name. The inbox must exist.
+    """
 
     async def run(opened: Inbox) -> T:
         try:
@@ -301,7 +307,7 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
 
 
 def _named() -> str:
-    """Return the path or URL of the inbox from the environment."""
+    """Return the inbox's path or URL from the environment variables, or else the default file."""
     settings = read(os.environ)
     for problem in settings.problems:
         if problem.startswith(_VARIABLE):
@@ -339,7 +345,7 @@ def _state(state: State) -> Text:
 
 
 def _what(record: Record) -> Text:
-    """The type and the last line of the note. `show` prints the outcome of a review."""
+    """Return the hook's type and, unless the hook is done or ignored, the last line of its note."""
     what = Text(record.type or "(undecodable)")
     if record.state not in (State.DONE, State.IGNORED) and (note := record.note.strip()):
         what.append("\n" + note.splitlines()[-1], style="dim")

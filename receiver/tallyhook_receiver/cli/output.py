@@ -15,9 +15,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-# The width for a file or a pipe, so that no line is wrapped.
+# The width for a file or a pipe. It is large, so that no line is wrapped.
 _ENDLESS = 10_000
-_MARKS = ">~?"  # the first character of a column's name: see `table`
+_MARKS = ">~?"  # characters that set a column's format; see `table`
 
 _COLOURS = {
     "active": "green",
@@ -43,11 +43,12 @@ def table(
     empty: str = "",
     footer: Iterable[str] = (),
 ) -> None:
-    """Print a table, or a sentence if it has no rows.
+    """Print a table, or the sentence `empty` if there are no rows.
 
-    The first character of a column's name is its format. `>amount` is right-aligned. `~note` may wrap between
-    words; other columns don't wrap. `?product` is left out if all its cells are equal. If the table is still
-    too wide for the terminal, each row takes several lines. A pipe gets all columns, separated by tabs.
+    The first character of a column's name may set the column's format. `>amount` is right-aligned. `~note`
+    may wrap between words; other columns don't wrap. `?product` is left out if all its cells are equal. If
+    the table is still too wide for the terminal, each row is printed on several lines. In a pipe or file, all
+    columns are printed, separated by tabs. `footer` is printed below the rows.
     """
     listed = [[_plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
@@ -87,19 +88,19 @@ def _differ(rows: list[list[Text]], place: int) -> bool:
 
 
 def _width(names: list[str], rows: list[list[Text]]) -> int:
-    """The minimum width of the table."""
+    """Return the minimum width of the table."""
     widths = [_least(name, [row[place] for row in rows]) for place, name in enumerate(names)]
     return sum(widths) + 3 * len(widths)
 
 
 def _least(name: str, cells: list[Text]) -> int:
-    """The minimum width of a column: its longest word if it may wrap, else its longest line."""
+    """Return the minimum width of a column: its longest word if it may wrap, else its longest line."""
     parts = (cell.plain.split() if name[0] == "~" else cell.plain.splitlines() for cell in cells)
     return max([len(name.lstrip(_MARKS)), *(cell_len(part) for each in parts for part in each)])
 
 
 def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
-    """Print each row as a paragraph: its first cell, then the others with their names."""
+    """Print each row as a paragraph: its first cell, then the other cells with their column names."""
     for first, *others in rows:
         say(Text.assemble(first, style="bold"), soft_wrap=True)
         lines: list[Text] = []
@@ -111,21 +112,24 @@ def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
 
 
 def _add(lines: list[Text], part: Text, width: int) -> None:
-    """Append to the last line if it fits, else start a new line. Wrap between words."""
+    """Append `part` to the last of `lines` if it fits, else start a new line.
+
+    Lines are wrapped only between words.
+    """
     if lines and lines[-1].cell_len + 2 + part.cell_len <= width and "\n" not in part.plain:
         lines[-1].append("  ").append_text(part)
         return
     for row in part.split("\n"):
         lines.append(Text())
         for word in row.split(" "):
-            # A longer word isn't broken, so that a URL can be copied.
+            # A word that is longer than a line isn't broken, so that a URL can be copied.
             if lines[-1] and lines[-1].cell_len + 1 + word.cell_len > width:
                 lines.append(Text())
             lines[-1].append(" " if lines[-1] else "").append_text(word)
 
 
 def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Print names and values; in a pipe, separated by tabs."""
+    """Print names and values in two columns. In a pipe or file, they are separated by tabs."""
     if console().width == _ENDLESS:
         for name, value in rows:
             click.echo(f"{name}\t{_plain(value).plain}")
@@ -141,9 +145,10 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 
 def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
-    """Print in colours on a terminal. Elsewhere, print without trailing spaces.
+    """Print a text or table, in colours on a terminal.
 
-    With `soft_wrap`, the terminal wraps long lines.
+    Elsewhere, print it without colours and without trailing spaces. If `soft_wrap` is True, the terminal
+    wraps long lines.
     """
     made = console()
     if made.is_terminal:
@@ -156,7 +161,10 @@ def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
 
 
 def can_write(text: str) -> bool:
-    """Whether the output can show these characters. From now on, it replaces those that it can't show."""
+    """Return whether stdout can print this text.
+
+    Also makes stdout replace any characters that it can't print.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -167,7 +175,11 @@ def can_write(text: str) -> bool:
 
 
 def console() -> "Console":
-    """The console to print to, as wide as the terminal or COLUMNS."""
+    """Return the console to print to.
+
+    It is as wide as the terminal, or as the environment variable COLUMNS says. In a pipe or file without
+    COLUMNS, lines don't wrap.
+    """
     from rich.console import Console
 
     made = Console(highlight=False)
@@ -177,17 +189,17 @@ def console() -> "Console":
 
 
 def state(word: str) -> Text:
-    """A state in its colour."""
+    """Return a state's name in its colour."""
     return Text(word, _COLOURS.get(word, "dim"))
 
 
 def moment(written: str | None) -> str:
-    """A time as `2026-02-01 00:00:00`, in UTC."""
+    """Return a UTC time in the format `2026-02-01 00:00:00`, or `""` for None."""
     return "" if written is None else f"{datetime.fromisoformat(written):%Y-%m-%d %H:%M:%S}"
 
 
 def short(id: str) -> str:
-    """The first part of an id, which is unique enough for people."""
+    """Shorten an id to the part before its first hyphen, which is unique enough for people."""
     return id.partition("-")[0]
 
 
@@ -196,5 +208,5 @@ def print_json(value: Any) -> None:
 
 
 def _plain(cell: str | Text) -> Text:
-    # As Text, because rich would read text in brackets as markup.
+    # Convert it to Text, because rich would read a str with brackets as markup.
     return cell if isinstance(cell, Text) else Text(cell)

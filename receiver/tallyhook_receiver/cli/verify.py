@@ -12,7 +12,7 @@ from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_optio
 from tallyhook_receiver.cli.diagnosis import diagnose
 from tallyhook_receiver.cli.output import print_json
 
-# Read like a receiver's settings: click would split a key that contains a space.
+# Read by `settings.read`, not by click, which would split a key that contains a space.
 _VARIABLE = "TALLYHOOK_KEYS"
 
 
@@ -40,8 +40,8 @@ def verify(
 ) -> None:
     """Verify the signature of a saved hook. If it is wrong, say why and exit with 1.
 
-    Tells a wrong key from a changed body, and finds common changes: a line break at the end, JSON that a
-    proxy rewrote, another encoding, a signature in upper case, another way of signing.
+    Says whether the key is wrong or the body was changed, and recognises common causes: a line break at the
+    end, JSON that a proxy rewrote, another encoding, a signature in upper case, or another way of signing.
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """
@@ -63,8 +63,8 @@ def verify(
 
 
 def _keys() -> list[str]:
-    """The keys in the environment. During a key rotation they include the old one."""
-    from tallyhook_receiver.settings import read  # takes longer to load than a signature to verify
+    """Return the keys in the environment: one key, or the old and the new key while you replace it."""
+    from tallyhook_receiver.settings import read  # imported only here, because the import is slow
 
     settings = read(os.environ)
     wrong = [problem for problem in settings.problems if problem.startswith(_VARIABLE)]
@@ -80,7 +80,7 @@ def _read(file: Path) -> bytes:
 
 
 def _headers(file: Path) -> dict[str, str]:
-    """The headers in a file, with lower-case names."""
+    """Return the headers in a file, with lower-case names."""
     text = _read(file).decode("utf-8", "replace")
     try:
         content = json.loads(text)

@@ -26,17 +26,17 @@ __all__ = [
 
 
 def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = True) -> Inbox:
-    """Make the inbox for a path or URL. Call its `open` before you use it.
+    """Return the inbox for a path or URL. Call its method `open` before you use it.
 
-    A path, `sqlite:///relative/path` or `sqlite:////absolute/path` gives a SQLiteInbox, `:memory:` a
-    MemoryInbox, and `postgresql://user:password@host/database` a PostgresInbox, which needs the extra
-    `[postgres]`.
+    For a path, `sqlite:///relative/path` or `sqlite:////absolute/path`, the result is a SQLiteInbox. For
+    `:memory:`, it is a MemoryInbox. For `postgresql://user:password@host/database`, it is a PostgresInbox,
+    which needs the extra `[postgres]`.
 
     Args:
         max_hooks: the maximum number of hooks.
         create: whether to create a file or tables that don't exist.
 
-    Raises ValueError for any other URL, and ModuleNotFoundError if the extra is missing.
+    Raises ValueError for any other URL, and ModuleNotFoundError if the extra is needed but not installed.
     """
     if str(url) == ":memory:":
         return MemoryInbox(max_hooks=max_hooks)

@@ -1,4 +1,4 @@
-"""The protocol of inboxes, what they store, and the rules they share."""
+"""The protocol of inboxes, the data that they store, and the rules that they share."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,22 +12,23 @@ from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook.review import Outcome
 from tallyhook.review.journal import Entry
 
-# Hooks younger than this are never dropped. If a 2xx gets lost, the sender delivers the hook again within a
-# day (inferred). If the inbox had dropped it by then, its charges would be added twice.
+# Hooks younger than this are never deleted. If a 2xx gets lost, the sender delivers the hook again within a
+# day (inferred). If the inbox had deleted the hook by then, its charges would be added twice.
 FRESH = timedelta(days=2)
 
 MAX_HOOKS = 1_000_000
 
-_DONE_BODIES = 100  # digests stored per hook; older ones are dropped
+_DONE_BODIES = 100  # the maximum number of digests stored per hook; the oldest are removed
 _STEADY = 86_400.0  # seconds
 
 COLUMNS = "key, product, type, state, body, note, deliveries, attempts, received, changed, due"
 
 
 class State(StrEnum):
-    """The state of a hook. Unless it is `DONE`, the hook is handled at its next delivery.
+    """The state of a hook. A hook that isn't `DONE` is handled at its next delivery.
 
-    `UNRESOLVED` means that a person has to find out what happened to a charge; see `tallyhook inbox resolve`.
+    `UNRESOLVED` means that a person has to find out what happened to a charge, and then run `tallyhook inbox
+    resolve`.
     """
 
     WORKING = "working"
@@ -40,7 +41,7 @@ class State(StrEnum):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivered hook: its key, the name of its source, its type and its body."""
+    """A delivered hook: its key, the name of its source (`product`), its type and its body."""
 
     key: str
     product: str
@@ -49,21 +50,21 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The start of its key, used in logs and accepted by `Inbox.get`."""
+        """The first 16 digits of the key, which logs show and `Inbox.get` accepts."""
         return self.key[:16]
 
     @property
     def about(self) -> dict[str, str]:
-        """Log fields that identify the hook."""
+        """The log fields that identify the hook."""
         return {"hook": self.name, "product": self.product, "type": self.type}
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The result of `Inbox.claim`.
 
-    `mine` says whether the caller has the lease and may handle the hook. `state` is the state before the
-    claim. If another worker has the lease, `free_in` is the time in seconds until it ends, unless it is
-    renewed. `differs` says whether the hook was delivered with a different body before.
+    `mine` says whether the caller has the lease and may handle the hook. `state` is the hook's state before
+    the claim. If another worker has the lease, `free_in` is the number of seconds until that lease ends,
+    unless it is renewed. `differs` says whether the hook's previous body was different.
     """
 
     mine: bool
@@ -75,8 +76,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 class Record(Letter, frozen=True, kw_only=True):
     """A hook in an inbox.
 
-    `body` is from the last delivery that was handled or kept. `note` says why the last attempt failed, or has
-    the outcome of the review. `due` is when the review gets a second look, by the receiver's clock.
+    `body` is the body of the last delivery that was handled, or that `Inbox.keep` stored. `note` says why the
+    last attempt failed, or contains the outcome of the review. `due` is the time of the planned second look
+    at the invoice, by the receiver's clock, or None.
     """
 
     state: State
@@ -89,7 +91,7 @@ class Record(Letter, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> Outcome | None:
-        """The outcome of the review, decoded from the note; None if it has none."""
+        """The outcome of the review, decoded from the note, or None if the note contains no outcome."""
         if self.type != SubscriptionBillable.TYPE:
             return None
         try:
@@ -104,8 +106,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         hooks: the number of hooks in each state; states without hooks are omitted.
         entries: the number of journal entries.
-        size: its size in bytes, on disk or in memory.
-        oldest: when the oldest hook was received.
+        size: the inbox's size in bytes, on disk or in memory.
+        oldest: when the oldest hook was received; None if there are no hooks.
     """
 
     hooks: Mapping[State, int]
@@ -117,70 +119,90 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox(Protocol):
     """A durable store of hooks, shared by all workers of a listener.
 
-    Any method may raise InboxUnavailable. When a method returns, its writes are on the disk.
+    Any method may raise InboxUnavailable. When a method returns, everything that it wrote is on disk.
 
     Each worker has its own `owner` string, and needs a lease to handle a hook. A lease ends when its time is
-    up. A lease whose end is impossibly far away has ended too, because a clock was set back.
+    up. If the end of a lease is further away than the lease is long, a clock was set back, so the lease is
+    treated as ended.
 
-    The number of hooks is limited. A full inbox drops the oldest hooks that are done or ignored, but none
-    younger than FRESH. If there are none to drop, it raises InboxUnavailable for new hooks.
+    The number of hooks is limited. A full inbox deletes the oldest hooks that are done or ignored, but no
+    hook younger than `FRESH` (two days). If it can't delete any, it raises InboxUnavailable for new hooks.
     """
 
     async def open(self) -> None:
         """Open the inbox. Does nothing if it is already open."""
 
     async def close(self) -> None:
-        """Finish pending work, then close. Does nothing if it is already closed."""
+        """Finish pending work, then close the inbox. Does nothing if it is already closed."""
 
     async def check(self) -> None:
         """Check that the inbox can be read and written. Changes nothing."""
 
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
-        """Store a delivery that won't be handled.
+        """Store a delivery that won't be handled, with this state and note.
 
-        A hook that is done, unresolved or being handled keeps its state and body.
+        If the hook is done, unresolved or being handled, its state, note and body don't change.
         """
 
     async def claim(self, letter: Letter, owner: str, seconds: float) -> Claim:
         """Store a delivery, and lease its hook to `owner` for `seconds`.
 
-        The claim fails if a delivery with the same body is done, or if another owner has a lease.
+        The claim fails if the work for this body is already done, or if another owner has a lease on the
+        hook.
         """
 
     async def renew(self, key: str, owner: str, seconds: float) -> None:
-        """Extend the lease to `seconds` from now. Raises LeaseLost if another owner has taken the hook."""
+        """Renew the lease, so that it ends `seconds` from now.
+
+        Raises LeaseLost if another owner has taken the hook.
+        """
 
     async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
-        """End the attempt and its lease. `DONE` marks the body as done. A `note` of None keeps the old note.
+        """Store the hook's state and note, and end the lease. If `note` is None, the old note is kept.
+
+        The state `DONE` also marks the hook's current body as done.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """
 
     async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
-        """Plan a second look at the hook's review at `due`, with retries until `until`.
+        """Plan a second look at the hook's invoice at the time `due`, with retries until `until`.
 
-        If `due` is None, a planned second look is canceled.
+        If `due` is None, cancel the planned second look.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> "Due | None":
-        """Lease one hook whose second look is due at `now`, by the receiver's clock. Keeps its state."""
+        """Find a hook whose second look is due, lease it to `owner` for `seconds`, and return it.
+
+        Returns None if no second look is due. `now` is the time by the receiver's clock. The hook's state
+        doesn't change.
+        """
 
     async def entries(self, key: str) -> Sequence[Entry]:
-        """The journal of a hook's review, in order."""
+        """Return the journal of a hook's review: all entries, in the order in which they were added."""
 
     async def append(self, key: str, owner: str, entry: Entry) -> None:
-        """Add a journal entry. Raises LeaseLost and writes nothing if another owner has the hook."""
+        """Add an entry to the journal of a hook's review.
+
+        Raises LeaseLost and writes nothing if another owner has the hook.
+        """
 
     async def get(self, key: str) -> Record | None:
-        """Return the hook with this key, or the only hook whose key starts with it, or None."""
+        """Return the hook with this key, or else the only hook whose key starts with `key`.
+
+        Returns None if there is no such hook, or if there are several.
+        """
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
-        """Return the `limit` hooks that changed last, newest first, optionally only those in one state."""
+        """Return up to `limit` hooks, the most recently changed first.
+
+        If `state` is given, return only hooks in this state.
+        """
 
     async def stats(self) -> Stats:
-        """Statistics about the inbox."""
+        """Return statistics about the inbox."""
 
     async def retry(self, key: str) -> bool:
         """Have a hook handled again at its next delivery, even if it is done. Its journal is kept.
@@ -189,31 +211,42 @@ class Inbox(Protocol):
         """
 
     async def forget(self, key: str) -> bool:
-        """Delete a hook and its journal. Returns False if there is no such hook, or if a worker has it."""
+        """Delete a hook and its journal.
+
+        Returns False if there is no such hook, or if a worker is handling it.
+        """
 
     async def prune(self, age: timedelta) -> int:
-        """Delete the hooks that have been done or ignored for longer than `age`. Returns how many.
+        """Delete the hooks that have been done or ignored for longer than `age`, and return their number.
 
-        Deletes nothing until repeated calls have shown for a day that the clock runs evenly. Otherwise a
-        clock that is set far ahead by mistake would make all hooks look old. So call it regularly.
+        Call this method regularly. It deletes nothing until repeated calls have shown for a day that the
+        clock runs evenly. Otherwise, if the clock was set far ahead by mistake, all hooks would look old and
+        be deleted.
         """
 
 
 class Due(NamedTuple):
-    """A hook whose second look is due, and the time until which a failed look is retried."""
+    """A hook whose second look is due. If the second look fails, it is retried until `until`."""
 
     record: Record
     until: datetime
 
 
 class Steadiness(NamedTuple):
-    """When an inbox last read its clock, and since when the clock has run evenly, in Unix seconds."""
+    """How long the inbox's clock has run evenly, which means without jumps.
+
+    `seen` is the time at the last reading of the clock. `since` is when the clock began to run evenly. Both
+    are in Unix seconds.
+    """
 
     seen: float
     since: float
 
     def at(self, now: float) -> "Steadiness":
-        """The state after another reading. `since` restarts if the clock went back, or over a day ahead."""
+        """Return the steadiness after the clock was read again and showed the time `now`.
+
+        If the clock went back by over a minute, or ahead by over a day, `since` becomes `now`.
+        """
         went_on = self.seen - 60 <= now <= self.seen + _STEADY
         return Steadiness(now, self.since if went_on else now)
 
@@ -223,26 +256,33 @@ class Steadiness(NamedTuple):
 
 
 def digest(body: bytes) -> str:
-    """A short hash of a body."""
+    """Return a short hash of a body."""
     return hashlib.sha256(body).hexdigest()[:32]
 
 
 def done_with(bodies: str, body: str, is_done: bool) -> str:
-    """Add a body's digest to the space-separated digests of done bodies, or remove it."""
+    """Return the digests of a hook's done bodies, separated by spaces.
+
+    `bodies` contains the old digests. If `is_done` is True, the digest `body` is added to them, else removed.
+    """
     others = [other for other in bodies.split() if other != body]
     return " ".join([*others, body][-_DONE_BODIES:] if is_done else others)
 
 
 def storable(text: str) -> str:
-    """Replace NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 can't encode.
+    """Return a text without the characters that an inbox can't store.
 
-    Types and error messages come from outside. They must not prevent a hook from being stored.
+    Replaces NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 can't encode. Types and error
+    messages may contain such characters, but the hook must still be stored.
     """
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def record(row: Sequence[Any], moment: Callable[[Any], datetime]) -> Record:
-    """Convert a row of `COLUMNS` to a record. `moment` converts the database's times to UTC."""
+    """Convert a database row with the columns in `COLUMNS` to a record.
+
+    `moment` converts a time from the database to a UTC datetime.
+    """
     key, product, kind, state, body, note, deliveries, attempts, received, changed, due = row
     return Record(
         key=key,

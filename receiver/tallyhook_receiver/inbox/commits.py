@@ -1,6 +1,6 @@
 """Group commit: one thread owns a SQLite connection, and commits all queued operations together.
 
-A durable commit costs one disk flush, however many operations it contains.
+A durable commit needs one disk flush, however many operations it contains.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _BATCH = 256
 
 
 class _Asked:
-    """An operation, and the future that waits for its result."""
+    """A queued operation, and the future that gets its result."""
 
     def __init__(self, operation: Callable[[sqlite3.Connection], Any]) -> None:
         self._operation = operation
@@ -44,11 +44,13 @@ class _Asked:
 
 
 class Commits:
-    """Runs operations in the order in which they are queued.
+    """Runs operations in the order in which they are queued, and commits them in batches.
 
-    If an operation raises LeaseLost or InboxUnavailable, it must not have written anything. Only that
-    operation fails; the rest of the batch is committed. Any other error fails the whole batch. `name` appears
-    in error messages. `check` is called before each batch.
+    An operation that raises LeaseLost or InboxUnavailable must not have written anything. Only this operation
+    fails, and the rest of its batch is committed. Any other exception makes the whole batch fail.
+
+    `name` is the inbox's name in error messages. `connect` opens the connection. `check` is called before
+    each batch. If `check` raises an exception, the batch fails.
     """
 
     def __init__(
@@ -67,17 +69,17 @@ class Commits:
             self._thread.start()
 
     async def stop(self) -> None:
-        """Finish queued operations, then close the connection."""
+        """Finish the queued operations, then close the connection."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
-            while thread.is_alive():  # at interpreter exit, no thread can be started to join it
+            while thread.is_alive():  # poll, since at interpreter exit no thread can be started to join it
                 await asyncio.sleep(0.002)
 
     async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Queue an operation, and return its result once it is on the disk.
+        """Queue an operation, wait until it is committed, and return its result.
 
-        Raises InboxUnavailable, or the operation's LeaseLost.
+        Raises InboxUnavailable, or LeaseLost if the operation raised it.
         """
         if self._thread is None:
             raise InboxUnavailable("the inbox is closed")
@@ -100,7 +102,7 @@ class Commits:
             self._connection = None
 
     def _commit(self, batch: list[_Asked]) -> None:
-        """Run a batch in one transaction, and notify each event loop once."""
+        """Run a batch in one transaction, and pass the results to the callers' event loops."""
         try:
             self._check()
             if self._connection is None:
@@ -109,7 +111,7 @@ class Commits:
             for asked in batch:
                 asked.run(self._connection)
             self._connection.execute("COMMIT")
-        except Exception as error:  # whatever it is, no caller may wait forever
+        except Exception as error:  # catch any error, or the callers would wait forever
             self._roll_back()
             for asked in batch:
                 asked.error = InboxUnavailable(f"{self._name}: {error or type(error).__name__}")

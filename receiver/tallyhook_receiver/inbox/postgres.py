@@ -32,16 +32,16 @@ from tallyhook_receiver.inbox.base import (
 )
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 
-# Seconds by which a clock may deviate between two looks, since NTP corrects it in small steps. It is far less
-# than the quarter of a lease that must be left when a request is sent.
+# How many seconds the clock may deviate between two readings, since NTP corrects it in small steps. This is
+# far less than the quarter of a lease that must be left when a request is sent.
 _SLACK = 1.0
 
-# How many hooks one transaction prunes, so that other operations don't wait long.
+# The maximum number of hooks that one transaction deletes, so that other operations don't wait long.
 _STEP = 500
 
 
-# A row lock makes workers take turns on a hook. The queries use clock_timestamp() and not now(), which is the
-# start of the transaction: after waiting for the lock, that time is out of date.
+# A row lock makes workers take turns on a hook. The queries use clock_timestamp() instead of now(), because
+# now() is the time at which the transaction began, which is out of date after waiting for the lock.
 _REMEMBER = "UPDATE tallyhook_hooks SET deliveries = deliveries + 1 WHERE key = %(key)s"
 _RECEIVE = """
     INSERT INTO tallyhook_hooks AS hook (key, product, type, body, digest, received, changed)
@@ -70,20 +70,20 @@ _DROP = """
 
 
 class PostgresInbox:
-    """An inbox in a database, for any number of workers on any number of machines.
+    """An inbox in a PostgreSQL database, for any number of workers on any number of machines.
 
-    Leases follow the database's clock, and every worker watches that clock. Setting the clock doesn't end a
-    lease: a worker takes over another's hook only after it has seen the clock run evenly for the length of a
-    lease. Every commit is flushed to disk. The tables are in the first schema of the role's search path.
-    The connections belong to the event loop that called `open`.
+    Leases are measured by the database's clock. Setting this clock doesn't end a lease, because a worker
+    takes over another worker's hook only after it has seen the clock run evenly for the length of a lease.
+    Every commit is flushed to disk. The tables are in the first schema of the role's search path. The
+    connections belong to the event loop that called `open`.
 
     Args:
         connections: the maximum number of open connections.
-        busy_seconds: how long to wait for a connection and for a lock.
-        max_hooks: the maximum number of hooks. It may be exceeded by hooks that other workers have stored
-            since this one last counted.
+        busy_seconds: how many seconds to wait for a connection or a lock.
+        max_hooks: the maximum number of hooks. The inbox may exceed it by the number of hooks that other
+            workers have stored since this worker last counted.
         create: whether to create missing tables.
-        uptime: returns seconds that never go back.
+        uptime: returns the machine's uptime in seconds, which never goes back.
 
     Raises ValueError for an invalid URL.
     """
@@ -104,7 +104,7 @@ class PostgresInbox:
         self._max_hooks = max_hooks
         self._create = create
         self._watch = _Watch(uptime)
-        self._hooks = max_hooks  # assumed to be full until the first count
+        self._hooks = max_hooks  # until the first count, the inbox is assumed to be full
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening = asyncio.Lock()
@@ -131,14 +131,14 @@ class PostgresInbox:
                 min_size=1,
                 max_size=self._connections,
                 timeout=self._busy_seconds,
-                # Give up soon: the next request tries again. Otherwise the pauses grow to minutes.
+                # Give up soon, because the next request tries again. Otherwise, the pauses grow to minutes.
                 reconnect_timeout=self._busy_seconds,
                 configure=self._configure,
                 name="tallyhook-inbox",
                 open=False,
             )
             try:
-                # Wait until connected: if the event loop ended during the connect, it would hang.
+                # Wait until the pool is connected. An event loop that ends before that would hang.
                 await pool.open(wait=True, timeout=self._busy_seconds)
             except psycopg.Error as error:
                 await pool.close()
@@ -320,7 +320,10 @@ class PostgresInbox:
             await connection.execute(_RECEIVE, values)
 
     async def _make_room(self, connection: Connection) -> None:
-        """Make room for one more hook. Counts the hooks only if the inbox may be full."""
+        """Make room for one more hook. If the inbox is full, delete the oldest hooks that may be deleted.
+
+        Counts the hooks only if the inbox may be full. Raises InboxUnavailable if no hook may be deleted.
+        """
         if self._hooks >= self._max_hooks:
             (self._hooks,) = await _only(connection, "SELECT count(*) FROM tallyhook_hooks")
         if self._hooks >= self._max_hooks:
@@ -333,7 +336,7 @@ class PostgresInbox:
         self._hooks += 1
 
     async def _look(self, connection: Connection) -> float:
-        """Read the database's clock. Returns for how many seconds it has run evenly, as far as known."""
+        """Read the database's clock, and return for how many seconds this worker has seen it run evenly."""
         asked = self._watch.uptime()
         (now,) = await _only(connection, f"SELECT {_NOW}")
         return self._watch.seen(now, asked)
@@ -343,7 +346,7 @@ class PostgresInbox:
             return await (await connection.execute(query, values)).fetchall()
 
     async def _write(self, query: str, values: Any) -> int:
-        """Execute and commit a statement. Returns the number of rows that it wrote."""
+        """Execute and commit a statement, and return the number of rows that it wrote."""
         async with self._connection() as connection:
             return (await connection.execute(query, values)).rowcount
 
@@ -353,7 +356,10 @@ class PostgresInbox:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        """A connection from the pool. Each statement or `transaction` commits separately."""
+        """Yield a connection from the pool.
+
+        Each statement is committed separately, unless it is in a `transaction`.
+        """
         if self._pool is None:
             raise InboxUnavailable("the inbox is closed")
         if asyncio.get_running_loop() is not self._loop:
@@ -367,14 +373,14 @@ class PostgresInbox:
                 finally:
                     lost = connection.closed
         except (psycopg.Error, OSError) as error:
-            if lost:  # probably all of them, after a restart of the server
+            if lost:  # probably all connections are lost, because the server restarted
                 await pool.check()
             raise unavailable(error) from error
 
     async def _configure(self, connection: Connection) -> None:
-        """Make commits durable, whatever the role's and database's defaults are.
+        """Make commits durable, whatever the defaults of the role and the database are.
 
-        Transactions time out, so a worker that hangs in one doesn't block its hook for long.
+        Also sets timeouts, so that a worker that hangs in a transaction doesn't block its hook for long.
         """
         busy = round(self._busy_seconds * 1000)
         await connection.execute(
@@ -384,15 +390,19 @@ class PostgresInbox:
 
 
 class _Watch:
-    """Compares the database's clock with this machine's uptime to notice when the clock is set."""
+    """Compares the database's clock with this machine's uptime, to notice when somebody sets the clock."""
 
     def __init__(self, uptime: Callable[[], float]) -> None:
         self.uptime = uptime
-        self._began: tuple[float, float] | None = None  # bounds of the machine's boot time by the clock
+        self._began: tuple[float, float] | None = None  # earliest and latest boot time by the clock
         self._since = 0.0
 
     def seen(self, clock: float, asked: float) -> float:
-        """For how many seconds the clock has run evenly. `clock` was read between `asked` and now."""
+        """Return for how many seconds the database's clock has run evenly.
+
+        `clock` is a time that was just read from this clock. `asked` is this machine's uptime before the
+        reading.
+        """
         now = self.uptime()
         began = clock - now, clock - asked
         if self._began is None or max(began[0] - self._began[1], self._began[0] - began[1]) > _SLACK:
@@ -402,19 +412,22 @@ class _Watch:
 
 
 async def _only(connection: Connection, query: str, values: tuple[object, ...] = ()) -> tuple[Any, ...]:
-    """The row of a query that returns exactly one row."""
+    """Run a query that returns exactly one row, and return this row."""
     (row,) = await (await connection.execute(query, values)).fetchall()
     return row
 
 
 async def _clock(connection: Connection) -> Steadiness:
-    """The steadiness of the database's clock, after another reading."""
+    """Read the database's clock, and return its `Steadiness`."""
     now, seen, since = await _only(connection, f"SELECT {_NOW}, seen, since FROM tallyhook_clock")
     return Steadiness(seen, since).at(now)
 
 
 def _conninfo(url: str, seconds: float) -> str:
-    """The connection string for a URL, with timeouts for a dead server unless the URL has them."""
+    """Return the connection string for a URL. Raises ValueError for an invalid URL.
+
+    Adds timeouts, so that a dead server is noticed, unless the URL sets its own.
+    """
     limits: dict[str, Any] = {
         "application_name": "tallyhook",
         "connect_timeout": max(2, round(seconds)),  # in seconds; psycopg's minimum is 2
@@ -425,7 +438,7 @@ def _conninfo(url: str, seconds: float) -> str:
     try:
         return make_conninfo(**(limits | conninfo_to_dict(url)))
     except psycopg.ProgrammingError:
-        # The message may quote part of the password.
+        # The exception's message may quote part of the password, so don't show it.
         raise ValueError(
             "the inbox's URL can't be read: write postgresql://user:password@host:port/database,"
             " and percent-encode reserved characters"

@@ -39,8 +39,8 @@ _MIGRATIONS = (
         PRIMARY KEY (key, position)
     );
     """,
-    # Hooks may have several bodies, and reviews may get a second look. Dropping the default of `digest` keeps
-    # workers of the earlier release from adding hooks.
+    # Hooks may have several bodies, and reviews may get a second look. `digest` loses its default, so that
+    # workers of the earlier release can't add hooks.
     """
     ALTER TABLE tallyhook_hooks
         ADD COLUMN lease interval NOT NULL DEFAULT '0',
@@ -64,19 +64,20 @@ _LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo"; any number that no other program lo
 
 
 async def migrate(connection: Connection, create: bool) -> None:
-    """Create the tables, or migrate them to this release. Use a separate connection, and close it afterwards.
+    """Create the tables, or migrate them to this release.
 
-    Workers that migrate at the same time take turns.
+    Call this function with a separate connection, and close the connection afterwards. Until then, the
+    connection holds the lock that makes workers migrate one at a time.
 
-    Raises InboxUnavailable if the database can't hold an inbox, if it has none and `create` is False, or if a
-    newer release wrote it.
+    Raises InboxUnavailable if the database's encoding isn't UTF8, if the database contains no inbox and
+    `create` is False, or if a newer release wrote the inbox.
     """
     if await _value(connection, "SHOW server_encoding") != "UTF8":
         raise InboxUnavailable("PostgreSQL: the database of an inbox must have the encoding UTF8")
     if await _version(connection) == len(_MIGRATIONS):
-        return  # needs no lock and no right to create tables
-    # Held until the connection closes. Taken before the transaction begins, since a transaction that waited
-    # for the lock might not see the tables that another worker has just created.
+        return  # up to date: no lock and no right to create tables is needed
+    # The lock is held until the connection closes. It is taken before the transaction begins, since a
+    # transaction that waited for it might not see the tables that another worker has just created.
     await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     async with connection.transaction():
         version = await _version(connection)
@@ -95,7 +96,7 @@ async def migrate(connection: Connection, create: bool) -> None:
 
 
 async def _rekey(connection: Connection) -> None:
-    """Recompute the keys, and compute the digests, from the stored bodies."""
+    """Compute the key and the digest of each stored hook from its body."""
     keys = await (await connection.execute("SELECT key FROM tallyhook_hooks")).fetchall()
     for (old,) in keys:
         cursor = await connection.execute(
@@ -103,7 +104,7 @@ async def _rekey(connection: Connection) -> None:
         )
         ((product, state, body),) = await cursor.fetchall()
         seen = digest(body)
-        # Two hooks of an earlier release may now have the same key. The first one gets it.
+        # Two hooks of an earlier release may now have the same key. The first hook gets the key.
         await connection.execute(
             "UPDATE tallyhook_hooks SET digest = %(seen)s, done = %(done)s, key = CASE WHEN EXISTS"
             " (SELECT FROM tallyhook_hooks WHERE key = %(new)s) THEN key ELSE %(new)s END"
@@ -129,6 +130,9 @@ async def _value(connection: Connection, query: str) -> Any:
 
 
 def unavailable(error: psycopg.Error | OSError) -> InboxUnavailable:
-    """Wrap an error, with only the first line of the server's message. Later lines may quote data."""
+    """Return an InboxUnavailable that quotes only the first line of the server's message.
+
+    The other lines may contain data from the tables.
+    """
     primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return InboxUnavailable(f"PostgreSQL: {primary or ' '.join(str(error).split())}")

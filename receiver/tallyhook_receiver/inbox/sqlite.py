@@ -39,24 +39,25 @@ _INSERT = (
     " ON CONFLICT (key) DO NOTHING"
 )
 
-# How many hooks one transaction prunes, so that other operations don't wait long.
+# The maximum number of hooks that one transaction deletes, so that other operations don't wait long.
 _STEP = 500
 
 
 class SQLiteInbox:
     """An inbox in a SQLite file.
 
-    It uses a write-ahead log, and flushes every commit to disk. Leases follow the machine's uptime, so
-    setting the clock doesn't affect them.
+    It uses a write-ahead log, and flushes every commit to disk. Leases are measured by the machine's uptime,
+    so setting the clock doesn't affect them.
 
     Args:
         path: the path of the file.
-        busy_seconds: how long to wait while another process writes.
-        max_hooks: the maximum number of hooks. It may be exceeded by hooks that other workers have stored
-            since this one last counted.
+        busy_seconds: how many seconds to wait while another process writes.
+        max_hooks: the maximum number of hooks. The inbox may exceed it by the number of hooks that other
+            workers have stored since this worker last counted.
         create: whether to create a missing file.
-        clock: returns Unix seconds. Workers that share a file must have the same clock and uptime.
-        uptime: returns seconds that never go back.
+        clock: returns the current time in Unix seconds. Workers that share a file must have the same clock
+            and uptime.
+        uptime: returns the machine's uptime in seconds, which never goes back.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class SQLiteInbox:
         self._create = create
         self._clock = clock
         self._uptime = uptime
-        self._count = max_hooks  # assumed to be full until the first count
+        self._count = max_hooks  # until the first count, the inbox is assumed to be full
         self._file: tuple[int, int] | None = None
         self._commits = Commits(str(path), self._connect, self._check)
 
@@ -257,7 +258,10 @@ class SQLiteInbox:
         return await self._commits.run(lambda connection: connection.execute(query, values).fetchall())
 
     async def _write_as_owner(self, query: str, values: Any) -> None:
-        """Execute a statement that is limited to this owner's hooks. Raises LeaseLost if it finds none."""
+        """Execute a statement that writes only if its owner still has the hook.
+
+        Raises LeaseLost if the statement wrote nothing.
+        """
         if await self._commits.run(lambda connection: connection.execute(query, values).rowcount) == 0:
             raise LeaseLost("another worker has taken over this hook")
 
@@ -273,7 +277,10 @@ class SQLiteInbox:
         until: float = 0.0,
         lease: float = 0.0,
     ) -> bool:
-        """Store the first delivery of a hook. Returns False and writes nothing if the hook exists."""
+        """Store the first delivery of a hook.
+
+        Returns False and writes nothing if the hook is already stored.
+        """
         if self._count >= self._max_hooks and not _is_there(connection, letter.key):
             self._make_room(connection)
         now = self._clock()
@@ -289,7 +296,10 @@ class SQLiteInbox:
         connection.execute("UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (key,))
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
-        """Make room for one more hook if the inbox is full."""
+        """If the inbox is full, delete old hooks to make room for a new one.
+
+        Raises InboxUnavailable if no hook may be deleted.
+        """
         (self._count,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
         if self._count >= self._max_hooks:
             steady = _clock(connection).at(self._clock()).is_steady
@@ -299,7 +309,10 @@ class SQLiteInbox:
             self._count -= dropped
 
     def _drop(self, connection: sqlite3.Connection, age: timedelta, limit: int) -> int:
-        """Delete the oldest hooks that have been done or ignored for `age`. Returns how many."""
+        """Delete up to `limit` hooks that have been done or ignored for `age`, the oldest first.
+
+        Returns the number of deleted hooks.
+        """
         keys = connection.execute(
             "SELECT key FROM hooks WHERE state IN ('done', 'ignored') AND due IS NULL AND changed < ?"
             " ORDER BY changed LIMIT ?",
@@ -309,13 +322,17 @@ class SQLiteInbox:
         return len(keys)
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the file. Creates it only the first time: a lost file must not come back empty."""
+        """Connect to the file. Creates the file only at the first connection.
+
+        If the file is lost later, it isn't replaced by an empty one.
+        """
         mode = "rwc" if self._create and self._file is None else "rw"
         if mode == "rw" and not self._path.exists():
             raise InboxUnavailable("the file does not exist")
         if mode == "rwc":
-            # The file has customers' data, so only its owner may read it. SQLite itself would follow the
-            # umask. SQLite gives its other files the same mode, and reports why a file can't be created.
+            # The file will contain customer data, so make it readable only by its owner. SQLite itself would
+            # follow the umask. It gives its other files the same mode as this one. If the file can't be
+            # created, SQLite reports the reason.
             with suppress(OSError):
                 self._path.touch(0o600, exist_ok=False)
         connection = connect(f"{self._path.resolve().as_uri()}?mode={mode}", self._busy_seconds)
@@ -334,7 +351,7 @@ class SQLiteInbox:
         return stat.st_dev, stat.st_ino
 
     def _check(self) -> None:
-        """Raise InboxUnavailable if the file was deleted or replaced, since writes to it would be lost."""
+        """Raise InboxUnavailable if the open file was deleted or replaced, since writes would be lost."""
         if self._file is not None and self._identity() != self._file:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
 
@@ -344,8 +361,8 @@ class MemoryInbox(SQLiteInbox):
 
     Args:
         max_hooks: the maximum number of hooks.
-        clock: returns Unix seconds.
-        uptime: returns seconds that never go back.
+        clock: returns the current time in Unix seconds.
+        uptime: returns the machine's uptime in seconds, which never goes back.
     """
 
     def __init__(
@@ -379,7 +396,7 @@ def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
 
 
 def _delete(connection: sqlite3.Connection, keys: Sequence[tuple[str]]) -> None:
-    """Delete hooks, and with them their bodies and journals."""
+    """Delete hooks, together with their bodies and journals."""
     connection.executemany("DELETE FROM journal WHERE key = ?", keys)
     connection.executemany("DELETE FROM hooks WHERE key = ?", keys)
 

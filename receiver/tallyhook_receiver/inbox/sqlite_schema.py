@@ -1,4 +1,4 @@
-"""The tables in a SQLite file, and the settings of its connections."""
+"""The tables in a SQLite file, and the settings of a connection to it."""
 
 import sqlite3
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from tallyhook_receiver.sources.cheddar import kept_key
 
 
 def _rekey(connection: sqlite3.Connection) -> None:
-    """Recompute the keys, and compute the digests, from the stored bodies."""
+    """Compute the key and the digest of each stored hook from its body."""
     for (row,) in connection.execute("SELECT id FROM hooks").fetchall():
         old, product, state, body = connection.execute(
             "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (row,)
         ).fetchone()
         key, seen = kept_key(product, body), digest(body)
         if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None:
-            key = old  # two hooks of an earlier release now have the same key; the first one gets it
+            key = old  # two hooks of an earlier release now have the same key; the first gets it
         done = seen if state == "done" else ""
         connection.execute("UPDATE journal SET key = ? WHERE key = ?", (key, old))
         connection.execute(
@@ -53,7 +53,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         ) WITHOUT ROWID
         """,
     ),
-    # Move bodies to a separate table, so that a change of a hook doesn't rewrite its body.
+    # Move bodies to a separate table, so that changing a hook doesn't rewrite its body.
     (
         """
         CREATE TABLE slim_hooks (
@@ -86,7 +86,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         "ALTER TABLE slim_hooks RENAME TO hooks",
         "CREATE INDEX hooks_by_change ON hooks (changed)",
         "CREATE INDEX hooks_by_state ON hooks (state, changed)",
-        # Joins both tables, for reads and inserts.
+        # Joins both tables, for reading and inserting.
         "CREATE VIEW letters AS SELECT hooks.*, body FROM hooks JOIN bodies ON hook = id",
         """
         CREATE TRIGGER letters_arrive INSTEAD OF INSERT ON letters BEGIN
@@ -96,7 +96,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         END
         """,
     ),
-    # Hooks may have several bodies, leases follow the uptime, and reviews may get a second look.
+    # Hooks may have several bodies, leases are measured by the uptime, and reviews may get a second look.
     (
         "DROP TRIGGER letters_arrive",
         "DROP VIEW letters",
@@ -115,14 +115,20 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
 
 
 def connect(database: str, busy_seconds: float) -> sqlite3.Connection:
-    """Connect to the file at this URI, in autocommit mode."""
+    """Connect to a SQLite database in autocommit mode. `database` is its URI, or `:memory:`.
+
+    `busy_seconds` says how long to wait while another process writes.
+    """
     return sqlite3.connect(
         database, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
     )
 
 
 def inspect(connection: sqlite3.Connection, create: bool) -> None:
-    """Raise InboxUnavailable if the file is damaged, or has no inbox and `create` is False."""
+    """Raise InboxUnavailable if the file is damaged.
+
+    Also raise it if the file contains no inbox and `create` is False.
+    """
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise InboxUnavailable(f"the file is damaged: restore a backup: {found}")
@@ -131,7 +137,10 @@ def inspect(connection: sqlite3.Connection, create: bool) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make the connection's writes durable, and migrate the tables to this release."""
+    """Make the connection's writes durable, and create the tables or migrate them to this release.
+
+    Raises InboxUnavailable if a newer release wrote the inbox.
+    """
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
@@ -146,10 +155,14 @@ def migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
     connection.execute("COMMIT")
-    connection.execute("PRAGMA foreign_keys = ON")  # only now: a step may replace a referenced table
+    # Only now, because a step may replace a table that another table references.
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write an unchanged value. As when a hook is stored, this takes the lock and writes a page."""
+    """Read a row and write an unchanged value, to check that the file can be read and written.
+
+    Like storing a hook, this takes the write lock and writes a page.
+    """
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

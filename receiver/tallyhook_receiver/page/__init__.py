@@ -1,4 +1,4 @@
-"""The receiver's page: the inbox in a browser, for the users that your app admits."""
+"""The receiver's page, which shows the inbox in a browser, to users whom your application admits."""
 
 from tallyhook_receiver.page.app import Check, Page
 

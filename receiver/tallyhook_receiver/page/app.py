@@ -1,4 +1,4 @@
-"""The page as an ASGI application, with its access check and security headers."""
+"""The page as an ASGI application that checks access and sets security headers."""
 
 import inspect
 import logging
@@ -15,8 +15,7 @@ from tallyhook_receiver.responses import HEADERS_TOO_LARGE, Response
 
 log = logging.getLogger("tallyhook.receiver")
 
-# Called with the request's headers, whose names are in lower case. The request is refused unless it returns
-# True.
+# Gets the request's headers, with names in lower case. The request is refused unless the result is True.
 Check = Callable[[Mapping[str, str]], bool | Awaitable[bool]]
 
 _STYLE = "/page.css"
@@ -50,7 +49,7 @@ _UNAVAILABLE = _response(503, "text/plain", b"the inbox is unavailable\n")
 class Page:
     """The read-only page: an ASGI application to mount in another application. The page has no scripts.
 
-    `opened` returns the open inbox, and may raise InboxUnavailable.
+    `opened` returns the open inbox, and may raise InboxUnavailable. `check` decides who may see the page.
     """
 
     def __init__(self, opened: Callable[[], Awaitable[Inbox]], check: Check) -> None:
@@ -67,7 +66,7 @@ class Page:
             case "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
-            case kind:  # the error tells a server that the page handles no lifespan events
+            case kind:  # the error tells the server that the page handles no lifespan events
                 raise RuntimeError(f"the page does not support {kind}")
 
     async def _respond(self, scope: Message) -> Response:

@@ -1,6 +1,4 @@
-"""The page's content: the number of hooks by state, failed and waiting hooks with the reason, recent
-reviews.
-"""
+"""The page's content: the number of hooks in each state, failed and waiting hooks, and recent reviews."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +11,7 @@ from tallyhook_receiver.inbox import Inbox, Record, State, Stats
 from tallyhook_receiver.subject import Subject, subject
 
 _SHOWN = 20  # hooks in each section, newest first
-_SEARCHED = 100  # how many finished hooks are searched for reviews
+_SEARCHED = 100  # how many hooks that are done or ignored are searched for reviews
 
 _COLUMNS = (
     Column("hook"),
@@ -30,7 +28,7 @@ _COLUMNS = (
 
 
 class Overview(NamedTuple):
-    """What the page shows, with the newest hooks first."""
+    """The data that the page shows. Each list begins with the newest hook."""
 
     stats: Stats
     failed: Sequence[Subject]
@@ -58,7 +56,10 @@ async def _newest(inbox: Inbox, limit: int, *states: State) -> Sequence[Record]:
 
 
 def document(overview: Overview, style: str, at: datetime) -> str:
-    """Return the page's HTML. `style` is the URL of the style sheet, `at` the time that the page shows."""
+    """Return the page's HTML. `style` is the URL of the style sheet.
+
+    `at` is the current time, which the page shows.
+    """
     stats = overview.stats
     oldest = "" if stats.oldest is None else f"; the oldest hook was received {_moment(stats.oldest)}"
     failed = sum(stats.hooks.get(state, 0) for state in (State.UNRESOLVED, State.FAILED, State.UNDECODABLE))

@@ -1,4 +1,4 @@
-"""The senders of hooks: how each one signs, and how its hooks are read.
+"""The senders of hooks: how each sender signs its hooks, and how to read them.
 
 You can also pass your own object that implements `Source`.
 """

@@ -18,10 +18,10 @@ class Cheddar:
 
     Args:
         code: the product's code.
-        keys: the product's secret key, or the old and the new one while you change it.
+        keys: the product's secret key, or the old and the new key while you replace it.
         client: a client for the same product; needed only for reviews.
-        id: the product's id; hooks with another id are refused.
-        scheme: how hooks are signed; it determines the format of the keys.
+        id: the product's id. Hooks with another id are refused.
+        scheme: how hooks are signed. It determines the format of the keys.
 
     Raises ValueError for an invalid key, and for a client of another product.
     """
@@ -55,7 +55,10 @@ class Cheddar:
             raise ValueError(f"product {code} got a client with the id of another product")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Verify the scheme's headers. Cheddar's header with the body's hash is ignored."""
+        """Return whether one of the keys signed the request.
+
+        Cheddar's X-CG-TOKEN header, a hash of the body, is ignored.
+        """
         return self.scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[events.Hook]:
@@ -76,10 +79,11 @@ class Cheddar:
 
 
 def event_key(hook: events.Hook, body: bytes) -> str:
-    """Return a hook's key. For a billable hook: the customer's code or id and the invoice's number or id.
+    """Return the key of a hook's event.
 
-    So two hooks for the same invoice are the same event, even if times or quantities differ. The key of any
-    other hook is the hash of its body. Cheddar's hooks have no id, so this is inferred.
+    The key of a billable hook consists of the customer's code or id and the invoice's number or id. So two
+    hooks for the same invoice are the same event, even if times or quantities differ. The key of any other
+    hook is the hash of its body. Cheddar's hooks have no id, so this is inferred.
     """
     invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None
     customer = hook.customer.code.strip() or canonical(hook.customer.id)
@@ -90,7 +94,10 @@ def event_key(hook: events.Hook, body: bytes) -> str:
 
 
 def kept_key(product: str, body: bytes) -> str:
-    """The inbox key for a hook that an earlier release stored, when all hooks were Cheddar's."""
+    """Return the inbox key for a hook that an earlier release stored.
+
+    The earlier release received only Cheddar's hooks.
+    """
     try:
         return inbox_key(product, event_key(events.decode(body), body))
     except DecodeError:

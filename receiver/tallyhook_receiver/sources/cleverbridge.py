@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """A confirmed notification: the `event.payload` that the handler gets.
+    """A confirmed notification. The handler gets it as `event.payload`.
 
     Attributes:
-        subscriptions: the subscriptions that it concerns, as the API returns them now. Act on these.
+        subscriptions: the subscriptions that the notification concerns, as the API returns them now. Act on
+            these.
         body: the JSON that was sent. It isn't authenticated.
     """
 
@@ -28,15 +29,15 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cleverbridge:
-    """Notifications in JSON over https. How they are authenticated is not documented.
+    """Cleverbridge as a source of notifications. How they are authenticated is not documented.
 
     So the receiver accepts notifications only from `networks`, and confirms each one before the handler runs:
-    `client` reads the subscription by `subscriptionId`, else by `purchaseId`, else by `customerId`. If the
-    API doesn't know the subscription, or if it belongs to another customer, the answer is 401. Cleverbridge
-    sends a notification up to 24 times within 48 hours (documented).
+    `client` reads the subscriptions by the notification's `subscriptionId`, or else by its `purchaseId`, or
+    else by its `customerId`. If the API doesn't know the subscription, or if it belongs to another customer,
+    the response is a 401. Cleverbridge sends a notification up to 24 times within 48 hours (documented).
 
-    The event's type is the `type` in `meta`, such as `PaidOrderNotification` (documented). Its key is the
-    hash of the body.
+    Notifications are JSON, sent over https. The event's type is the field `type` in `meta`, such as
+    `PaidOrderNotification` (documented). The event's key is the hash of the body.
 
     Args:
         name: the source's name.
@@ -55,7 +56,10 @@ class Cleverbridge:
         Allowlist(self.networks, ())  # raises ValueError for an invalid network
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Always True, since nothing is signed. The receiver checks the networks and calls `confirm`."""
+        """Return True, because notifications aren't signed.
+
+        Instead, the receiver checks the networks and calls `confirm`.
+        """
         return True
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[Mapping[str, object]]:
@@ -71,10 +75,11 @@ class Cleverbridge:
         )
 
     async def confirm(self, event: Event[object]) -> Event[Notification]:
-        """Read the event's subscriptions from the API. The returned payload is a `Notification`.
+        """Read the event's subscriptions from the API. The returned event's payload is a `Notification`.
 
-        Raises Unconfirmed if the API doesn't know them, and NotYet if the API doesn't answer or answers with
-        429 or 5xx. Other errors of the client pass through.
+        Raises Unconfirmed if the API doesn't know the subscriptions, or if they don't fit the notification.
+        Raises NotYet if the API doesn't answer, or answers with 429 or 5xx. The client's other errors aren't
+        caught.
         """
         body = event.payload
         if not isinstance(body, Mapping):
@@ -109,14 +114,17 @@ class Cleverbridge:
 
 
 class _Names(NamedTuple):
-    """The ids in a notification; `""` for missing ones."""
+    """The ids in a notification. A missing id is `""`."""
 
     subscription: str
     purchase: str
     customer: str
 
     def fit(self, found: "Subscription") -> bool:
-        """Whether the ids fit this subscription. The S in front of an id is optional (documented)."""
+        """Return whether a subscription has these ids.
+
+        The S in front of a subscription's id is optional (documented).
+        """
         same_id = found.id.upper().removeprefix("S") == self.subscription.upper().removeprefix("S")
         return (same_id or not self.subscription) and self.customer in ("", found.customer_id)
 

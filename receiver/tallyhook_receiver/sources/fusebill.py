@@ -1,4 +1,4 @@
-"""Webhooks of Fusebill (now Stax Bill), with a key in a header."""
+"""Webhooks from Fusebill (now Stax Bill), with a key in a header."""
 
 from base64 import b64encode
 
@@ -8,20 +8,20 @@ from tallyhook_receiver.sources.source import Keys, keys_of
 
 
 class Fusebill(SharedKey):
-    """Fusebill's webhooks. A header contains the key in base64 (documented).
+    """Fusebill as a source of webhooks. A header contains the key in base64 (documented).
 
     Fusebill shows the key under Settings > Integrations > Webhooks. The header's name and the format of the
     body aren't documented, so check what your account sends. Fusebill waits 2 seconds for a 2xx, and retries
-    1, 2 and 3 minutes later (documented). So set `answer_within` below 2 seconds. A slow handler then
-    continues after the response.
+    1, 2 and 3 minutes later (documented). So set `answer_within` below 2 seconds. If a handler takes longer,
+    it continues after the response.
 
     Args:
         name: the source's name.
-        keys: the keys as Fusebill shows them. The header may also have the plain key (inferred).
-        header: the name of the header with the key.
-        type_field: the field of the JSON body with the event's type (inferred).
-        id_field: the field of the body with the event's id. If it is None, or missing in the body, the
-            event's key is the hash of the body.
+        keys: the keys as Fusebill shows them. The header may also contain the plain key (inferred).
+        header: the name of the header that contains the key.
+        type_field: the field of the JSON body that contains the event's type (inferred).
+        id_field: the field of the JSON body that contains the event's id. If `id_field` is None, or the body
+            lacks this field, the event's key is the hash of the body.
     """
 
     def __init__(

@@ -8,17 +8,18 @@ from tallyhook_receiver.sources.source import Event, Keys, body_key, event_type,
 
 
 class SharedKey:
-    """A sender that sends a key in a header, such as `X-Api-Key: …` or `Authorization: Bearer …`.
+    """A sender that puts a key in a header, such as `X-Api-Key: …` or `Authorization: Bearer …`.
 
-    A key protects neither the body nor the time. Use it only over https, and only if the sender can't sign.
+    Unlike a signature, a key doesn't protect the body or the time against changes. So use it only over https,
+    and only if the sender can't sign.
 
     Args:
         name: the source's name.
         keys: the accepted keys, compared in constant time.
-        header: the name of the header with the key.
-        type_field: the field of the JSON body with the event's type.
-        id_field: the field of the body with the event's id. If it is None, or missing in the body, the
-            event's key is the hash of the body.
+        header: the name of the header that contains the key.
+        type_field: the field of the JSON body that contains the event's type.
+        id_field: the field of the JSON body that contains the event's id. If `id_field` is None, or the body
+            lacks this field, the event's key is the hash of the body.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The protocol of sources, and helpers for the built-in ones."""
+"""The protocol of sources, and helpers for the built-in sources."""
 
 import hashlib
 import json
@@ -19,12 +19,13 @@ class Event(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
     """An event, read from a request.
 
     Attributes:
-        key: identifies the event, and is the same for all its deliveries; the sender's id, if it has one.
+        key: identifies the event, and is the same for all its deliveries. It is the sender's id for the
+            event, if there is one.
         type: selects the handler.
-        payload: the decoded body; for most sources its JSON. Give its type in the handler's annotation, such
-            as `Event[Invoice]` with a TypedDict `Invoice`.
+        payload: the decoded body, which for most sources is JSON. To give it a type, annotate the handler's
+            argument, for example with `Event[Invoice]`, where `Invoice` is a TypedDict.
         at: when the event happened or was sent; None if unknown.
-        source: the name of its source; the receiver sets it.
+        source: the name of the event's source, set by the receiver.
     """
 
     key: str
@@ -36,39 +37,45 @@ class Event(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
 
 @runtime_checkable
 class Source(Protocol):
-    """A sender of hooks. Both methods get headers with lower-case names."""
+    """A sender of hooks. `verify` and `read` get headers with lower-case names."""
 
     @property
     def name(self) -> str:
-        """The name of the source in logs, metrics and the inbox. It is unique in a receiver."""
+        """The source's name in logs, metrics and the inbox. Each source of a receiver needs its own name."""
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether this sender signed the request. Must not raise, whatever the headers and body are."""
+        """Return whether this sender signed the request.
+
+        Must not raise an exception, whatever the headers and body are.
+        """
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[object]:
-        """Read the event from a verified request.
+        """Return the event in a verified request.
 
-        Raises DecodeError if the body can't be read; the inbox then keeps it, and the answer is 400. Raises
-        WrongSource if the body belongs to another source than the signature; the answer is then 401.
+        Raises DecodeError if the body can't be read. The inbox then keeps the body, and the sender gets a
+        400. Raises WrongSource if the body belongs to another source than the one that signed it. The sender
+        then gets a 401.
         """
 
 
 @runtime_checkable
 class UnsignedSource(Source, Protocol):
-    """A sender that doesn't sign. Its networks identify it, and its system's API confirms each event.
+    """A sender that doesn't sign its hooks.
 
-    The receiver tries such a source only for requests that no other source has signed.
+    The receiver recognises the sender by its networks, and confirms each event through the API of the
+    sender's system. It tries an unsigned source only for requests that no other source has signed.
     """
 
     @property
     def networks(self) -> Iterable[str]:
-        """The networks that it sends from, such as `["192.0.2.0/24"]`."""
+        """The networks that the sender's requests come from, such as `["192.0.2.0/24"]`."""
 
     async def confirm(self, event: Event[object]) -> Event[object]:
-        """Confirm an event with the sender's system, and return what the handler gets.
+        """Confirm an event with the sender's system, and return the event for the handler.
 
-        Called in each attempt, before the handler. Raises Unconfirmed if the system doesn't know the event;
-        the answer is then 401. Raises NotYet to try again later.
+        The receiver calls this method in each attempt, before the handler. Raises Unconfirmed if the sender's
+        system doesn't know the event. The sender then gets a 401. Raises NotYet if the receiver should try
+        again later.
         """
 
 
@@ -79,7 +86,8 @@ class WrongSource(Exception):
 def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
     """Return the keys as a tuple. Raises ValueError if there are no keys, or if a key is empty.
 
-    Raises TypeError for a key that is neither str nor bytes.
+    Raises TypeError for a key that is neither str nor bytes. `owner` says in error messages whose keys these
+    are.
     """
     listed = (keys,) if keys is None or isinstance(keys, str | bytes) else tuple(keys)
     if not listed:
@@ -97,12 +105,12 @@ def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
 
 
 def _plain(key: str | bytes) -> str | bytes:
-    """The key without the byte order mark that some editors put at the start of a file."""
+    """Return the key without the byte order mark that some editors put at the start of a file."""
     return key.removeprefix("\ufeff") if isinstance(key, str) else key.removeprefix(b"\xef\xbb\xbf")
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """Decode a body that must be a JSON object. Raises DecodeError."""
+    """Return the JSON object in a body. Raises DecodeError if the body is anything else."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -113,7 +121,7 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> str:
-    """Return the type of an event, from a field of its body. Raises DecodeError if the type is missing.
+    """Return an event's type, from a field of its body. Raises DecodeError if the type is missing.
 
     `within` is put before the field's name in the error message.
     """
@@ -124,10 +132,13 @@ def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> s
 
 
 def body_key(body: bytes) -> str:
-    """The key for an event without an id: the hash of its body, since retries have the same body."""
+    """Return the key of an event that has no id: the hash of its body.
+
+    All deliveries of an event have the same body.
+    """
     return f"body {hashlib.sha256(body).hexdigest()}"
 
 
 def inbox_key(source: str, event: str) -> str:
-    """The inbox key for an event of a source: 64 hex digits."""
+    """Return an event's key in the inbox: 64 hex digits made from `source` and the event's own key."""
     return hashlib.sha256(json.dumps([source, event]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Hooks signed as in the Standard Webhooks specification, which Svix and others use."""
+"""Hooks signed according to the Standard Webhooks specification, which Svix and others use."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -14,16 +14,17 @@ _HEADERS = (
 
 
 class StandardWebhooks:
-    """A sender with `webhook-id`, `webhook-timestamp` and `webhook-signature`, or Svix's `svix-…` headers.
+    """A sender that follows the Standard Webhooks specification.
 
-    The event's key is the message's id, its time is the timestamp, and its type is `type` in the JSON body
-    (all documented in the specification).
+    Its requests have the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, or Svix's
+    `svix-…` headers. The event's key is the message's id, its time is the timestamp, and its type is the
+    field `type` of the JSON body (all documented in the specification).
 
     Args:
         name: the source's name.
         keys: secrets such as `whsec_…`, public keys such as `whpk_…`, or both.
-        type_field: the field of the JSON body with the event's type.
-        clock: returns the current time; timestamps may differ from it by up to five minutes.
+        type_field: the field of the JSON body that contains the event's type.
+        clock: returns the current time. Timestamps may differ from it by up to five minutes.
 
     Raises ValueError for an invalid key.
     """
@@ -66,6 +67,6 @@ def _scheme(key: str | bytes) -> signing.Scheme:
 
 
 def _standard(headers: Mapping[str, str]) -> dict[str, str]:
-    """The three headers by their standard names, read from either the standard or Svix's headers."""
+    """Return the three headers by their standard names, from the standard or from Svix's headers."""
     prefix = "webhook-" if _HEADERS[0] in headers else "svix-"
     return {name: headers.get(name.replace("webhook-", prefix), "").strip() for name in _HEADERS}

@@ -1,4 +1,4 @@
-"""`tallyhook doctor`: find problems of a receiver's setup, and say how to fix them."""
+"""`tallyhook doctor`: find problems in a receiver's setup, and say how to fix them."""
 
 from tallyhook_receiver.cli.doctor.command import doctor
 

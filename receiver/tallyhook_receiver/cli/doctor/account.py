@@ -1,4 +1,4 @@
-"""Check the API: whether it accepts the credentials, and whether its clock agrees with this machine's."""
+"""Check whether the API accepts the credentials, and whether its clock agrees with this machine's clock."""
 
 import os
 import ssl
@@ -18,8 +18,8 @@ from tallyhook_receiver.settings import Settings
 
 _TIMEOUT = 10.0  # seconds
 
-# A Date header has whole seconds and is written before it arrives, so small differences don't count. Above
-# the second limit, signatures of Standard Webhooks are refused.
+# A Date header has whole seconds and is written before it arrives, so a difference of up to `_SKEW` seconds
+# is ignored. If it is over `_TOO_MUCH` seconds, signatures of Standard Webhooks are refused.
 _SKEW, _TOO_MUCH = 30, 300
 
 
@@ -53,7 +53,7 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_network() -> list[Finding]:
-    """Findings about environment variables that make every HTTP call fail."""
+    """Return findings about environment variables that make every HTTP call fail."""
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         file = os.environ.get(variable)
         if file and not Path(file).exists():
@@ -108,7 +108,7 @@ def examine_clock(settings: Settings) -> Iterator[Finding]:
 
 
 def is_open_http(url: str) -> bool:
-    """Whether requests to this address cross a network unencrypted."""
+    """Return whether requests to this URL cross a network unencrypted."""
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname in (None, "localhost"):
         return False

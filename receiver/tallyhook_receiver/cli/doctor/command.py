@@ -1,4 +1,4 @@
-"""The command `tallyhook doctor`, and how it prints its findings."""
+"""The command `tallyhook doctor`, which runs the checks and prints their findings."""
 
 import asyncio
 import os
@@ -34,9 +34,10 @@ _MARKS = {
 def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -> None:
     """Check a receiver's settings, keys, API access, clock, inbox and listener, and say what to fix.
 
-    Reads the variables of `Receiver.from_environment`. Sends signed test hooks of the type `tallyhook.doctor`
-    to --url, and deletes them from the inbox afterwards. No handler gets them. Exits with 1 if something is
-    bad. A ! marks what looks wrong but may be intended.
+    Reads the same environment variables as `Receiver.from_environment`. If you pass --url, sends signed test
+    hooks of the type `tallyhook.doctor` to that URL, and deletes them from the inbox afterwards. No handler
+    gets these hooks. Exits with 1 if a finding is bad. A ! marks something that looks wrong but may be
+    intended.
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
@@ -58,7 +59,10 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
 
 
 def _variables(file: Path) -> Mapping[str, str]:
-    """The NAME=value lines of a file, as systemd and containers read them. `#` starts a comment."""
+    """Return the variables in a file of NAME=value lines, such as an env file for systemd or a container.
+
+    A line that starts with `#` is a comment.
+    """
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

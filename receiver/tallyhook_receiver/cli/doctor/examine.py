@@ -1,4 +1,4 @@
-"""Run all checks in order."""
+"""Run all checks of `tallyhook doctor`, in order."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -29,7 +29,10 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
 
 
 async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
-    """Delete the test hooks. If this inbox had them, the listener uses the same inbox."""
+    """Delete the test hooks from the inbox that the settings name.
+
+    Yields a finding about this inbox: if it contained the test hooks, the listener uses the same inbox.
+    """
     keys = {Probe.key(product, body) for body in bodies}
     found = 0
     with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):

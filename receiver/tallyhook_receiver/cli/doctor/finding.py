@@ -1,11 +1,11 @@
-"""The result of a check."""
+"""The findings of the doctor's checks."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """The severity of a finding. Only `BAD` makes the command fail."""
+    """How serious a finding is. Only `BAD` makes `tallyhook doctor` exit with 1."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
@@ -15,7 +15,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The check, its result, and how to fix it. Findings never quote a key or password."""
+    """The result of a check. Findings never quote a key or password.
+
+    `says` describes the result, and `fix` says how to fix the problem.
+    """
 
     check: str
     verdict: Verdict

@@ -1,6 +1,4 @@
-"""Check the listener at its public address: is it reachable and healthy, does it refuse wrong signatures, and
-do bodies arrive unchanged?
-"""
+"""Check that the listener is reachable and healthy, refuses unsigned hooks, and gets bodies unchanged."""
 
 import contextlib
 import json
@@ -18,7 +16,7 @@ from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, 
 from tallyhook_receiver.sources.source import body_key, inbox_key
 
 _TIMEOUT = 35.0  # seconds; a receiver answers within 25, and senders wait for 30 (inferred)
-_SOON = 14  # days
+_SOON = 14  # days; a certificate that expires sooner is reported
 
 _REWRITTEN = "let the proxy pass the body on unchanged: no JSON filter, no re-encoding, no added line break"
 
@@ -27,11 +25,11 @@ TYPE = "tallyhook.doctor"
 
 
 class Probe:
-    """A signed test hook, of a type that no billing system sends and no handler gets. The inbox stores it as
-    ignored.
+    """A test hook of a type that no billing system sends and no handler gets. The inbox stores it as ignored.
 
-    Any program that parses `odd` and writes it again changes its bytes: spaces, order, escapes, numbers. Such
-    programs would write one of the two `plain` bodies.
+    The body `odd` has unusual spaces, escapes, numbers and field order, so a proxy that parses and rewrites
+    JSON changes the bytes of this body. The two `plain` bodies have the most common layouts, so such a proxy
+    leaves one of them unchanged.
     """
 
     def __init__(self, product: Cheddar) -> None:
@@ -55,18 +53,24 @@ class Probe:
         ).encode()
 
     def headers(self, body: bytes, key: str | bytes) -> dict[str, str]:
-        """The headers that sign a body. Raises ValueError if the key can only verify."""
+        """Return the headers for a request with this body, signed with `key`.
+
+        Raises ValueError if the key can only verify signatures.
+        """
         signed = self._product.scheme.sign(body, key, id=self._id, at=datetime.now(UTC))
         return {"Content-Type": "application/json"} | signed
 
     @staticmethod
     def key(product: Cheddar, body: bytes) -> str:
-        """The inbox key of a probe."""
+        """Return the key under which the inbox stores a test hook with this body."""
         return inbox_key(product.name, body_key(body))
 
 
 class Listener:
-    """The listener at its registered URL. `taken` contains the bodies of the probes that it accepted."""
+    """The listener to check, at its registered URL.
+
+    `taken` contains the bodies of the test hooks that the listener accepted.
+    """
 
     def __init__(self, url: str, health_path: str | None) -> None:
         self.url = url
@@ -75,7 +79,7 @@ class Listener:
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
 
     def examine(self, product: Cheddar | None) -> Iterator[Finding]:
-        """Run the checks. Stops early if there is no receiver at the address."""
+        """Run the checks, and yield their findings. Stops early if no receiver answers at the URL."""
         with self._http:
             unsigned = self._reach()
             if isinstance(unsigned, Finding):
@@ -125,7 +129,10 @@ class Listener:
                 )
 
     def _strictness(self, answer: httpx.Response) -> tuple[bool, list[Finding]]:
-        """Whether the answer to an unsigned request comes from a receiver, and the findings."""
+        """Examine the answer to an unsigned request.
+
+        Returns whether the other checks can run, and the findings.
+        """
         status, word = answer.status_code, _word(answer)
         if answer.is_redirect:
             where = answer.next_request.url if answer.next_request else "elsewhere"
@@ -243,7 +250,10 @@ class _Unexpected(Exception):
 
 
 def _word(answer: httpx.Response, what: str = "hook") -> str:
-    """The word in a receiver's answer, or empty if the answer is not a receiver's."""
+    """Return the word in a receiver's answer, such as `ignored`.
+
+    Returns `""` if the answer is not a receiver's.
+    """
     try:
         content = answer.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Check the settings: whether they are complete, and whether the keys can be right."""
+"""Check that the settings are complete and valid, and that the keys can be used."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,10 @@ _ADVICE = "docs/operations.md lists the variables"
 
 
 def product_of(settings: Settings) -> Cheddar | None:
-    """The product in the settings, without a client; None if settings are missing."""
+    """Return the product that the settings describe, without a client.
+
+    Returns None if settings are missing or wrong.
+    """
     try:
         return settings.product(connects=False)
     except SettingsError:
@@ -44,7 +47,10 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_keys(product: Cheddar) -> Iterator[Finding]:
-    """Check the keys. `Listener` checks whether the listener has the same ones."""
+    """Check the product's keys without sending anything.
+
+    `Listener` checks whether the listener has the same keys.
+    """
     quoted = [n for n, key in enumerate(product.keys, 1) if str(key)[:1] in "\"'"]
     for number in quoted:
         yield doubtful(

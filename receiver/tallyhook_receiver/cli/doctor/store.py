@@ -14,10 +14,10 @@ from tallyhook_receiver.settings import Settings
 if TYPE_CHECKING:
     import psycopg
 
-DEFAULT = "tallyhook.sqlite"  # a receiver's default
+DEFAULT = "tallyhook.sqlite"  # the inbox that a receiver uses by default
 
-_SCARCE, _TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of the disk
-_LOOKED_AT = 1000  # hooks
+_SCARCE, _TOO_LITTLE = 1_000_000_000, 100_000_000  # free bytes on the disk
+_LOOKED_AT = 1000  # the maximum number of failed hooks to read
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph"}
 
 
@@ -98,7 +98,10 @@ def _file(file: Path) -> Iterator[Finding]:
 
 
 def _server(url: str) -> Iterator[Finding]:
-    """Findings about the database server's settings. `_contents` reports an unreachable server."""
+    """Yield findings about the database server's settings.
+
+    If the server is unreachable, yields nothing, because `_contents` reports that.
+    """
     import psycopg
 
     try:
@@ -149,7 +152,10 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
 
 
 def _filesystem(folder: Path) -> str:
-    """The type of the folder's file system, on Linux."""
+    """Return the type of the file system that contains the folder, such as `ext4`.
+
+    Returns `""` if the type is unknown, as on any system other than Linux.
+    """
     try:
         mounts = Path("/proc/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:
