@@ -34,7 +34,7 @@ _PERIODS = 6
 
 @dataclass(frozen=True, slots=True)
 class Quantities:
-    """The counters of a customer's items: one column per period, the newest first."""
+    """The counters of a customer's items. There is one column per period, newest first."""
 
     periods: list[Invoice]
     items: list[PlanItem]
@@ -92,7 +92,10 @@ _INVOICE_ORDERS: dict[str, Callable[[Invoice], Any]] = {
 
 
 def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any, ...]:
-    """Return a sort key. Customers without an invoice come first, or last in descending order."""
+    """Return a customer's sort key, which `what` reads from an invoice.
+
+    Customers without an invoice come first, or last in descending order.
+    """
     return () if invoice is None else (what(invoice),)
 
 
@@ -118,7 +121,7 @@ async def index(request: Request) -> Response:
 
 
 async def invoices(request: Request) -> Response:
-    """Show all customers' invoices, newest first unless the request asks for another order."""
+    """Show the invoices that match the filter, newest first unless the request asks for another order."""
     wanted = Filter.of(request)
     return page(
         request,
@@ -178,7 +181,7 @@ async def picture_style(request: Request) -> Response:
 
 
 async def rules(request: Request) -> Response:
-    """Show the settings of every product with their current values."""
+    """Show every product's settings with their current values."""
     products = [*mock_of(request).state.products.values()]
     return page(request, "cheddar/rules.html", "Rules", products=products, chosen=_chosen)
 

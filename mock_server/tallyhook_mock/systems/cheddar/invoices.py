@@ -1,4 +1,4 @@
-"""Invoices: the usage of a period, its charges, and the transactions that tried to settle it."""
+"""Invoices: a period's usage, its charges, and the transactions that tried to collect the total."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -80,7 +80,7 @@ class Charge(Value, frozen=True):
 
 
 class Usage(Value, frozen=True):
-    """The counter of a tracked item in one period. An item without usage has none."""
+    """The counter of a tracked item in one period. An item without usage has no counter."""
 
     item: str  # its code
     quantity: Decimal
@@ -89,10 +89,11 @@ class Usage(Value, frozen=True):
 
 
 class Transaction(Value, frozen=True):
-    """An attempt to settle an invoice, a refund (negative, with a parent) or a void.
+    """An attempt to collect an invoice's total, a refund, or a void.
 
-    `payment` is the method that was used, even if the customer changes methods later. It is None if there was
-    nothing to pay and the gateway was not asked.
+    A refund or void has a negative amount, and its `parent` is the id of the payment. `payment` is the
+    payment method that was used, even if the customer changes it later. `payment` is None if there was
+    nothing to pay, so that the gateway was not asked.
     """
 
     id: int
@@ -128,7 +129,7 @@ class Invoice(Entity, eq=False):
 
     @property
     def is_outstanding(self) -> bool:
-        """Whether the billing date has passed and the invoice is not paid yet, for whatever reason."""
+        """Whether the bill date has passed and the invoice is not paid yet, for whatever reason."""
         return self.state in OUTSTANDING
 
     @property
@@ -173,7 +174,10 @@ class Invoice(Entity, eq=False):
         return tuple(lines)
 
     def lines(self) -> tuple[Charge, ...]:
-        """Return all charges and credits, as documents show them."""
+        """Return all charges and credits in the order of the XML documents.
+
+        An open invoice has projected lines too.
+        """
         if self.state is not InvoiceState.OPEN:
             return self.charges + self.credits
         lines = self.projected() + self.charges
@@ -209,12 +213,12 @@ class Invoice(Entity, eq=False):
 
     @property
     def balance(self) -> Decimal:
-        """The sum of all lines before tax. Negative if the credits are larger."""
+        """The sum of all lines before tax. It is negative if the credits exceed the charges."""
         return total(line.amount for line in self.lines())
 
     @property
     def subtotal(self) -> Decimal:
-        """The amount billed before tax. 0 if the credits are larger."""
+        """The amount to bill before tax, or 0 if the credits exceed the charges."""
         return max(self.balance, ZERO)
 
     @property
@@ -224,9 +228,11 @@ class Invoice(Entity, eq=False):
 
     @property
     def tax(self) -> Decimal:
-        """The tax, rounded once per invoice unless a setting rounds each line (inferred).
+        """The tax.
 
-        An open invoice uses the customer's present rate. A closed invoice keeps its rate.
+        It is rounded once per invoice, unless the setting `tax_rounding` says to round each line (inferred).
+        An open invoice uses the customer's present tax rate. A closed invoice keeps the rate of its bill
+        date.
         """
         customer = self.subscription.customer
         rate = customer.charged_tax_rate if self.state is InvoiceState.OPEN else self.tax_rate
@@ -239,27 +245,27 @@ class Invoice(Entity, eq=False):
 
     @property
     def total(self) -> Decimal:
-        """The amount to pay, never below 0."""
+        """The amount to pay, including tax. It is never below 0."""
         return total((self.subtotal, self.tax))
 
     @property
     def paid_by(self) -> int:
-        """The id of the transaction that paid the invoice, refunded or not. 0 if there is none."""
+        """The id of the transaction that paid the invoice, even if it was refunded. 0 if there is none."""
         paid = (made.id for made in self.transactions if made.approved and not made.parent)
         return next(paid, 0)
 
     @property
     def collected(self) -> Decimal:
-        """The amount collected less the amount given back."""
+        """The amount collected, less refunds and voids."""
         return total(made.amount for made in self.transactions if made.approved)
 
     @exact()
     def paid_for_period(self) -> Decimal:
         """Return what the customer paid, before tax, for the period that begins with this invoice.
 
-        This is the recurring charge less its discount, but no more than the payment less credits and refunds.
-        Carried credit is treated as paid. A refund's share may contain fractions of a cent. Only the
-        resulting credit is rounded (inferred).
+        This is the recurring charge less its discount, but at most the whole payment less credits and
+        refunds. Credit carried forward from earlier invoices is treated as paid. The result may contain
+        fractions of a cent, because only the credit that is calculated from it is rounded (inferred).
         """
         if self.state is not InvoiceState.PAID:
             return ZERO

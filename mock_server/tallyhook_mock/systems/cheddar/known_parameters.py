@@ -1,4 +1,4 @@
-"""Which parameters each call understands."""
+"""The parameters that each call understands."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
@@ -97,7 +97,7 @@ _NAMES: Mapping[str, Names] = {
 
 
 def unknown_parameters(action: str, parameters: Parameters) -> list[str]:
-    """Return the full names of parameters that a call does not understand, in the order of the call.
+    """Return the full names of the parameters that a call doesn't understand, in the order of the call.
 
     Standing: client.
     """
