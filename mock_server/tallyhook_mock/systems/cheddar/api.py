@@ -296,7 +296,7 @@ def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
 
 
 def _broken() -> Refusal:
-    """Return the refusal for an internal error of the mock, with Cheddar's text for its own internal errors."""
+    """Return the refusal for an internal error of the mock, with the text that Cheddar uses for its own."""
     return failure("1000")
 
 

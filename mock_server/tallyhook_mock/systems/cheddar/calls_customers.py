@@ -298,7 +298,7 @@ def edit_customer(call: Call) -> str:
 
 
 def edit_subscription(call: Call) -> str:
-    """Edit a subscription. Its fields may be at the top level (documented) or in `subscription[…]` (clients)."""
+    """Edit a subscription. The fields are at the top level (documented) or in `subscription[…]` (clients)."""
     customer = call.customer()
     terms = call.parameters
     if isinstance(nested := terms.values.get("subscription"), Parameters):

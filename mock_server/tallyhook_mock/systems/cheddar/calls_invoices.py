@@ -54,7 +54,7 @@ def void_or_refund(call: Call) -> str:
 
 
 def waive(call: Call) -> str:
-    """Offset all charges of an outstanding invoice with credits, so that it can be run for 0.00 (staff 2014)."""
+    """Offset all charges of an outstanding invoice with credits, so that its total is 0.00 (staff 2014)."""
     invoice = call.invoice()
     billing.waive(call.state, invoice, call.at)
     return call.answer(invoice.subscription.customer)

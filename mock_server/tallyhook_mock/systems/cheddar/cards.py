@@ -127,7 +127,7 @@ def read_payment(
 
 
 def _detail(parameters: Parameters, name: str, known: Mapping[str, str], *, is_new: bool) -> str:
-    """Return one field of the payer's name or address: the value in the call, or else the value in `known`."""
+    """Return one field of the payer's name or address from the call, or else the value in `known`."""
     if name in parameters:
         return validators.text(parameters, name, _LONGEST[name][0 if is_new else 1])
     return known.get(name, "")

@@ -100,7 +100,10 @@ def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any
 
 
 async def index(request: Request) -> Response:
-    """Show all customers in order of creation, unless the request asks for another order."""
+    """Show the customers that match the filter.
+
+    They are in order of creation unless the request asks for another order.
+    """
     state, wanted = mock_of(request).state, Filter.of(request)
     return page(
         request,
@@ -121,7 +124,10 @@ async def index(request: Request) -> Response:
 
 
 async def invoices(request: Request) -> Response:
-    """Show the invoices that match the filter, newest first unless the request asks for another order."""
+    """Show the invoices that match the filter.
+
+    They are newest first unless the request asks for another order.
+    """
     wanted = Filter.of(request)
     return page(
         request,

@@ -133,7 +133,7 @@ def _subscription(event: Event) -> Object:
 
 
 def _agreement(subscription: Subscription) -> Object:
-    """Return the fields that a hook shows for a subscription, present or previous: its plan and its card."""
+    """Return the fields that a hook shows for both the present and the previous subscription."""
     payment = subscription.payment
     details = payment.details if payment else {}
     return {
@@ -302,7 +302,7 @@ def _four_places(value: Decimal) -> str:
 
 
 def _number(value: Decimal) -> Value:
-    """Return a whole number as an int and any other number as a string, so that no quantity becomes a float."""
+    """Return a whole number as an int and any other number as a string, so that there are no floats."""
     return int(value) if value == value.to_integral_value() else quantity_text(value)
 
 

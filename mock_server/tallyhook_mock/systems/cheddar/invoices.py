@@ -153,10 +153,10 @@ class Invoice(Entity, eq=False):
         return next((counter.quantity for counter in self.counters if counter.item == item), NOTHING)
 
     def projected(self, recurring: Plan | None = None) -> tuple[Charge, ...]:
-        """Return the lines that an open invoice would add: the recurring charge, then each priced item.
+        """Return the lines that an open invoice gets at its bill date: recurring charge, then priced items.
 
-        `recurring` is the plan whose recurring charge is billed, if that is not the invoice's own plan. An
-        item's line has the date of its usage (recorded).
+        `recurring` is the plan whose recurring charge is billed. If it is None, the invoice's own plan is
+        used. An item's line has the date of its usage (recorded).
         """
         usage, at = self.usage, self.billing_at
         plan = recurring or self.plan
@@ -184,9 +184,10 @@ class Invoice(Entity, eq=False):
         return lines + self.discounts(lines, self.subscription.promotion_on(self.plan, self.billing_at))
 
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
-        """Return a promotion's credits: one line with its percentage for each charge code (documented).
+        """Return a promotion's credits: one line per charge code, at the promotion's percentage (documented).
 
-        The base for a code with both charges and credits is a setting. Existing credits keep their ids.
+        If a code has both charges and credits, the setting `promotion_base` decides which sum is discounted.
+        Existing credits keep their ids.
         """
         if promotion is None:
             return ()
@@ -223,7 +224,7 @@ class Invoice(Entity, eq=False):
 
     @property
     def carried(self) -> Decimal:
-        """The credit that exceeds the charges and is carried forward: 0 or negative."""
+        """The credit that exceeds the charges, as a negative amount, or 0. It is carried forward."""
         return min(self.balance, ZERO)
 
     @property

@@ -1,4 +1,4 @@
-"""The simulated page where a payer agrees to pay by PayPal."""
+"""The simulated PayPal page on which a payer agrees to pay."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,7 +23,10 @@ PATH = "/service/paypal/simulate"
 
 
 def ask(customer: Customer, origin: str) -> None:
-    """Give a customer who pays by PayPal the URL to agree at. `origin` is this server's `http://HOST`."""
+    """If a customer's subscription is waiting for PayPal, set the URL of the page where the customer agrees.
+
+    `origin` is this server's `http://HOST`.
+    """
     subscription = customer.subscription
     if subscription.waits_for_paypal:
         place = f"productId/{ids.text(customer.product.id)}/id/{ids.text(customer.id)}"
@@ -33,7 +36,10 @@ def ask(customer: Customer, origin: str) -> None:
 def paypal_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> Starlette:
-    """Return the page's app, with the API's arguments. GET shows a form, POST agrees and redirects."""
+    """Return an app with the PayPal page. GET shows a form.
+
+    POST agrees to pay and redirects to the `returnUrl`. The arguments are those of `cheddar_app`.
+    """
 
     async def show(request: Request) -> Response:
         page = _page(_waiting(state(), request))

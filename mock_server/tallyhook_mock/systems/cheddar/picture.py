@@ -1,4 +1,4 @@
-"""The story of a customer, from its invoices, the timeline and the hooks."""
+"""Makes the story of a customer, for the timeline picture, from invoices, timeline entries and hooks."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ _STATES = {
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
-    """Return the story of a customer so far."""
+    """Return the story of a customer so far, which the timeline picture shows."""
     return _Teller(mock, customer).story()
 
 
@@ -152,7 +152,7 @@ class _Teller:
             yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
 
     def _cycle(self) -> Iterable[Invoice]:
-        """Return the invoices that have a period. The initial invoice of a subscription has none."""
+        """Return the invoices that bill a period. An initial invoice that is due at sign-up bills none."""
         return (
             invoice
             for invoice in self.invoices
@@ -170,7 +170,7 @@ class _Teller:
             yield Tally(code, tuple(self._steps(code)), tuple(updates), tuple(self._billed(code)))
 
     def _steps(self, code: str) -> Iterator[Step]:
-        """Yield the counter's values over all periods, from the first known value."""
+        """Yield the values of an item's counter over all periods, starting with the first known value."""
         carried: Decimal | None = None
         for invoice in self._cycle():
             counted = [
@@ -275,7 +275,7 @@ def _begins(invoice: Invoice) -> datetime:
 def _quantity_at_start(
     invoice: Invoice, code: str, counted: list[tuple[datetime, Decimal]]
 ) -> Decimal | None:
-    """Return the initial value of a period's counter. None if the value is no longer known."""
+    """Return the value of an item's counter at the start of a period, or None if it is no longer known."""
     known = invoice.usage.get(code)
     if known is None or (counted and known.created == counted[0][0]):
         return Decimal(0)

@@ -1,4 +1,4 @@
-"""How many invoices are in each state, and their totals, updated as invoices change."""
+"""The number and the total of the invoices in each state, updated as invoices change."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +18,10 @@ _SETTLED = (InvoiceState.PAID, InvoiceState.VOID)
 
 
 class Books:
-    """The totals of one product. `waiting` has the outstanding invoices by id, in billing order."""
+    """The totals of one product.
+
+    `waiting` has the outstanding invoices by id, in the order of their bill dates.
+    """
 
     def __init__(self) -> None:
         self.customers = 0
@@ -39,9 +42,9 @@ class Books:
 
 
 class Totals:
-    """The totals of all products. `refresh` only looks at customers that may have changed.
+    """The totals of all products. `refresh` updates them from the customers that may have changed.
 
-    All totals are computed from the customers. The first refresh after a restore counts all customers.
+    The first refresh after a restore counts all customers.
     """
 
     def __init__(self) -> None:
