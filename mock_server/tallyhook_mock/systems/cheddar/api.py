@@ -117,7 +117,7 @@ def cheddar_app(
 
 
 async def _read_form(request: Request, limit: int) -> bytes | None:
-    """Return the whole body, or None if it is longer than `limit` bytes.
+    """Return the whole request body, or None if it is longer than `limit` bytes.
 
     A body that is too long is still read to its end, because otherwise the client might not get the answer.
     """
@@ -263,7 +263,7 @@ ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in 
 def actions_of(controller: str) -> dict[str, Handler]:
     """Return the handlers of a controller's actions, by action. Controller names are case-sensitive.
 
-    The texts of the refusals are inferred.
+    Raises a Refusal, whose text is inferred, if there is no such controller.
     """
     if controller not in ROUTES:
         raise not_found("Resource not found")
@@ -271,7 +271,10 @@ def actions_of(controller: str) -> dict[str, Handler]:
 
 
 def handler(actions: dict[str, Handler], action: str) -> Handler:
-    """Return the handler of an action. Raises a Refusal if there is no such action."""
+    """Return the handler of an action.
+
+    Raises a Refusal, whose text is inferred, if there is no such action.
+    """
     if not action:
         raise Refusal(400, "No action selected")
     if action not in actions:
@@ -296,7 +299,10 @@ def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
 
 
 def _broken() -> Refusal:
-    """Return the refusal for an internal error of the mock, with the text that Cheddar uses for its own."""
+    """Return the refusal for an internal error of the mock.
+
+    It has the text of Cheddar's own internal errors.
+    """
     return failure("1000")
 
 

@@ -78,8 +78,8 @@ def draft_invoice(
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
     """Add a draft to its subscription and return the invoice.
 
-    If `instead_of` is given, it is the pending invoice from which the draft was made. It is kept and takes
-    over the draft's values. Call `plan_billing` afterwards to schedule the bill date.
+    If `instead_of` is given, it is the pending invoice from which the draft was made. That invoice is kept,
+    and its values are replaced with the draft's. Call `plan_billing` afterwards to schedule the bill date.
     """
     if instead_of is None:
         draft.subscription.customer.carried = ()
@@ -118,7 +118,7 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
     """Process an invoice's bill date: end the period, begin the next one, and hold or execute the invoice.
 
-    The invoice of a canceled subscription is not executed automatically (staff 2009, 2017). It stays
+    If the subscription is canceled, the invoice is not executed automatically (staff 2009, 2017). It stays
     outstanding.
 
     Standing: documented; staff 2012, 2014.
@@ -260,7 +260,7 @@ def _sign_up_again(
     paid: Invoice | None,
     first_bill: datetime | None,
 ) -> None:
-    """Start a new sign-up for a subscription that was canceled past its bill date.
+    """Start a new sign-up for a subscription that was still canceled after its bill date.
 
     Usage from before the cancellation is not billed, unless the setting `long_cancel_usage` says so
     (inferred). If the new sign-up is billed at once, the bill has no usage, and the counters of non-periodic
@@ -295,7 +295,7 @@ def _sign_up_again(
 
 
 def move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
-    """Move the bill date to `when`, and count later bill dates from there.
+    """Move the bill date to `when`, and count later bill dates from that date.
 
     If `when` is now or in the past, the invoice is billed at once (documented).
     """
@@ -317,8 +317,8 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
 def _reopened(pending: Invoice) -> Invoice:
     """Return an open copy of a pending invoice.
 
-    If the bill date passed during a cancellation, the only lines that the copy keeps are custom charges and
-    credits.
+    If the bill date passed during a cancellation, the copy keeps custom charges and credits, but no other
+    lines.
     """
     if pending.state is InvoiceState.OPEN:
         return replace(pending)

@@ -64,7 +64,7 @@ ChangeQuantity: TypeAlias = Callable[..., None]
 def get(call: Call) -> str:
     """Return one customer by code, id or invoice number.
 
-    If none of these is given, return the list of customers.
+    If none of these is given, return all customers that pass the filters.
     """
     parameters = call.parameters
     if "code" in parameters or "id" in parameters:
@@ -143,7 +143,7 @@ def import_(call: Call) -> str:
     """Create up to a hundred customers. If one is refused, none is created.
 
     Customers are sent as `0[code]=…` (the official client) or `customers[0][code]=…` (inferred). A single
-    customer may also be sent with plain names such as `code=…` (the reference). If a customer has no
+    customer may also be sent with plain names such as `code=…` (the API reference). If a customer has no
     `initialBillDate`, no bill is scheduled until a later call sets a `changeBillDate` (documented).
     """
     parameters = call.parameters
@@ -256,7 +256,10 @@ def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
 
 
 def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
-    """Return initial quantities by item code, read from `items[k][itemCode]` and `items[k][quantity]`."""
+    """Read a new customer's quantities from `items[k][itemCode]` and `items[k][quantity]`.
+
+    Returns them by item code.
+    """
     quantities = {}
     for entry in parameters.levels("items"):
         code = validators.required(entry, "itemCode")

@@ -20,7 +20,7 @@ def new(call: Call) -> str:
 
 
 def refund(call: Call) -> str:
-    """Refund the `amount` in the call. If there is none, refund everything that was paid."""
+    """Refund the `amount` in the call. If the call has no amount, refund everything that was paid."""
     invoice = call.invoice()
     amount = None
     if call.parameters.text("amount"):

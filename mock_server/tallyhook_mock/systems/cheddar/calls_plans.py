@@ -56,7 +56,9 @@ def new(call: Call) -> str:
 
 
 def edit(call: Call) -> str:
-    """Change the fields of a plan that the call contains. The code identifies the plan and can't be changed.
+    """Change a plan. Fields that the call omits don't change.
+
+    The code identifies the plan and can't be changed.
 
     Standing: inferred.
     """
@@ -158,7 +160,7 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
 def get_promotions(call: Call) -> str:
     """Return the promotions that the call names by coupon code or id.
 
-    If it names none, return all promotions. The refusals' texts are inferred.
+    If the call has neither, return all promotions. The refusals' texts are inferred.
     """
     found = list(call.product.promotions.values())
     parameters = call.parameters

@@ -69,8 +69,8 @@ def read_payment(
 ) -> PaymentMethod:
     """Read the payment method from a call. Raises a Refusal for the first invalid field.
 
-    If the customer already has a card, the call may send any subset of the fields (documented). A field that
-    it omits keeps its value, and so does the card number.
+    If the customer already has a card, the call may send any subset of the fields (documented). Fields that
+    the call omits, including the card number, keep their values.
 
     Args:
         parameters: the level with the subscription's fields.

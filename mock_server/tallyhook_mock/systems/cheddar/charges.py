@@ -37,7 +37,7 @@ __all__ = [
 
 
 class NewCharge(Value, frozen=True):
-    """A charge to be added to an invoice. If `each_amount` is negative, it is a credit."""
+    """A charge to add to an invoice, or a credit if `each_amount` is negative."""
 
     code: str
     quantity: Decimal

@@ -92,7 +92,7 @@ _INVOICE_ORDERS: dict[str, Callable[[Invoice], Any]] = {
 
 
 def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any, ...]:
-    """Return a customer's sort key, which `what` reads from an invoice.
+    """Return a customer's sort key: the value that `what` reads from the invoice.
 
     Customers without an invoice come first, or last in descending order.
     """

@@ -1,4 +1,4 @@
-"""Control routes for what Cheddar's API lacks: invoices, forecasts and timelines under `/_mock/customers`.
+"""Control routes that show Cheddar's customers, and their invoices, forecasts and timelines.
 
 `/_mock/customers/…/bill` advances the clock until a customer's period is billed. `/_mock/calls` carries out
 an API call without credentials.
@@ -55,7 +55,7 @@ async def drawn(request: Request) -> Response:
 
 @asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
-    """Return a forecast of a customer's next invoices: three, or as many as `?invoices=` says.
+    """Return a forecast of a customer's next invoices. `?invoices=` is their number (3 by default).
 
     The forecast changes nothing.
     """
@@ -153,9 +153,9 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
 
     The clock moves to the bill date. Hooks are delivered, and retried on schedule, until they are
     acknowledged. One hour later the invoice is executed. If the customer already has a held or released
-    invoice, the clock only moves until that invoice is executed. The clock never moves further than `within`,
-    even if the invoice is still held. Raises LookupError if there is nothing to bill, and ClockBusy if the
-    clock is already being moved.
+    invoice, the clock only moves until that invoice is executed. After the bill date, the clock moves at most
+    by `within`, even if the invoice is still held. Raises LookupError if there is nothing to bill, and
+    ClockBusy if the clock is already being moved.
     """
     await mock.advance(mock.clock.now())  # hooks on their way arrive first
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
@@ -175,7 +175,7 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
 def _is_under_way(invoice: Invoice) -> bool:
     """Return whether an invoice is held, or released but not executed yet.
 
-    A declined invoice has been executed.
+    The result is false for a declined invoice, which has been executed.
     """
     return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)
 

@@ -16,7 +16,7 @@ PAYPAL_WAIT = "paypal-wait"
 
 
 class PaymentMethod(Value, frozen=True):
-    """A card (`cc`) or PayPal.
+    """A payment method: a card (`cc`) or PayPal (`paypal`).
 
     `details` has the payer's name and address by Cheddar's field names (`ccFirstName`, …). The full card
     number is never stored, only its first six and last four digits.
@@ -104,10 +104,10 @@ class Subscription(Entity, eq=False):
 
     @property
     def outstanding(self) -> Invoice | None:
-        """The invoice that calls with `invoicePeriod=outstanding` change. None if there is none.
+        """The invoice that is changed by calls with `invoicePeriod=outstanding`, or None.
 
-        If there are several, the setting `several_outstanding` decides. Invoices of periods come before
-        declined one-time invoices (inferred).
+        If there are several outstanding invoices, the setting `several_outstanding` decides. Invoices of
+        periods come before declined one-time invoices (inferred).
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
         if self.customer.product.rules.several_outstanding == "newest":
@@ -117,7 +117,7 @@ class Subscription(Entity, eq=False):
         return next(periods, unpaid[0] if unpaid else None)
 
     def promotion_on(self, plan: Plan, at: datetime) -> Promotion | None:
-        """Return the promotion that discounts a bill at `at` under `plan`, or None."""
+        """Return the promotion that discounts a bill at `at` under `plan`, or None if there is none."""
         promotion, ends = self.promotion, self.promotion_ends
         if promotion is None or (promotion.plans and plan.code not in promotion.plans):
             return None

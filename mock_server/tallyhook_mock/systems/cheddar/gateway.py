@@ -57,10 +57,11 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 
 
 def accepts(customer: Customer) -> bool:
-    """Return whether the gateway accepts a customer's next charge. If declines are planned, this uses up one.
+    """Return whether the gateway accepts a customer's next charge.
 
-    Cheddar's simulator can fail when an invoice is run (documented). It is not known how to trigger this
-    failure, so in the mock a `ccZip` that the catalogue chooses triggers it.
+    If declines are planned for the customer, this call uses up one of them. Cheddar's simulator can fail when
+    an invoice is run (documented). It is not known how to trigger this failure, so in the mock a `ccZip` that
+    the catalogue chooses triggers it.
     """
     zip_code, payment = customer.product.declining_zip, customer.subscription.payment
     if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:

@@ -88,7 +88,8 @@ def body(event: Event) -> bytes:
 def _deleted(customer: Customer) -> Object:
     """Return the object for a deleted customer, in which all fields are empty.
 
-    Sources disagree about the code, so the setting `deleted_customer_code` decides whether it is empty too.
+    Sources disagree about the customer's code, so the setting `deleted_customer_code` decides whether it is
+    empty too.
     """
     is_kept = customer.product.rules.deleted_customer_code == "kept"
     return {**_DELETED, "code": customer.code} if is_kept else _DELETED
@@ -250,7 +251,10 @@ def _transaction(made: Transaction, invoice: Invoice) -> Object:
 
 
 def _expected(invoice: Invoice) -> Object:
-    """Return the object with the expected total that a bill reminder shows instead of a transaction."""
+    """Return the object that a bill reminder shows in place of a transaction.
+
+    It contains the expected total.
+    """
     return {
         "id": "",
         "parentId": "",
@@ -345,10 +349,9 @@ def _key(level: Any, name: str, path: str) -> Any:
 
 
 def _like(old: object, new: object) -> object:
-    """Return the new value.
+    """Return `new`, or the JSON value that it contains if it is text and `old` is not.
 
-    If it is text that replaces a number or a boolean, it is read as JSON, since values from the command line
-    are always text.
+    Values from the command line are always text.
     """
     if isinstance(new, str) and not isinstance(old, str):
         try:

@@ -89,11 +89,11 @@ class Usage(Value, frozen=True):
 
 
 class Transaction(Value, frozen=True):
-    """An attempt to collect an invoice's total, a refund, or a void.
+    """A payment attempt for an invoice, a refund, or a void.
 
-    A refund or void has a negative amount, and its `parent` is the id of the payment. `payment` is the
-    payment method that was used, even if the customer changes it later. `payment` is None if there was
-    nothing to pay, so that the gateway was not asked.
+    A refund or void has a negative amount, and its `parent` is the id of the transaction that paid the
+    invoice. `payment` is the payment method that was used, even if the customer changes it later. `payment`
+    is None if there was nothing to pay, so that the gateway was not asked.
     """
 
     id: int
@@ -176,7 +176,7 @@ class Invoice(Entity, eq=False):
     def lines(self) -> tuple[Charge, ...]:
         """Return all charges and credits in the order of the XML documents.
 
-        An open invoice has projected lines too.
+        For an open invoice, they include the projected lines.
         """
         if self.state is not InvoiceState.OPEN:
             return self.charges + self.credits
@@ -229,11 +229,11 @@ class Invoice(Entity, eq=False):
 
     @property
     def tax(self) -> Decimal:
-        """The tax.
+        """The tax on the invoice.
 
-        It is rounded once per invoice, unless the setting `tax_rounding` says to round each line (inferred).
-        An open invoice uses the customer's present tax rate. A closed invoice keeps the rate of its bill
-        date.
+        It is rounded once per invoice, unless the setting `tax_rounding` says to round it for each line
+        (inferred). An open invoice uses the customer's present tax rate. A closed invoice keeps the rate of
+        its bill date.
         """
         customer = self.subscription.customer
         rate = customer.charged_tax_rate if self.state is InvoiceState.OPEN else self.tax_rate

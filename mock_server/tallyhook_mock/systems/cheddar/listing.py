@@ -1,4 +1,4 @@
-"""The list of customers: filters, search and order."""
+"""The list of customers, filtered, sorted and divided into pages."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
@@ -27,7 +27,7 @@ _ORDERS: dict[str, Callable[[Customer], Any]] = {
 def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) -> list[Customer]:
     """Return the customers that pass every filter, in the requested order.
 
-    A date in a filter is a whole day in the caller's time zone. The day itself passes the filter.
+    Dates in filters are days in the caller's time zone. The first and the last day of a range are included.
     """
     tests = [*_status(parameters), *_plans(parameters), *_search(parameters)]
     tests += _between(parameters, zone, "created", lambda each: [each.created])
@@ -45,7 +45,7 @@ def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) 
 
 
 def paged(found: list[Customer], parameters: Parameters) -> tuple[list[Customer], dict[str, str] | None]:
-    """Return one page of customers, with the attributes of the document's root element (a client).
+    """Return one page of customers, and the root element's attributes that describe the page (a client).
 
     If the call requests no page, return all customers and None.
     """

@@ -39,10 +39,10 @@ LOCKED_FOR = timedelta(minutes=1)
 def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     """Execute an outstanding or one-time invoice. Returns whether it is paid now.
 
-    If the credits exceed the charges, the invoice is paid with 0.00 without the gateway, and the remaining
-    credit is carried forward. A declined invoice remains outstanding. If it bills a period, it is retried,
-    and after the last decline the subscription is canceled (documented). If it is a one-time invoice, it is
-    not retried (setting `declined_one_time`).
+    If the credits exceed the charges, the invoice is paid with 0.00 without asking the gateway, and the
+    remaining credit is carried forward. A declined invoice remains outstanding. If it bills a period, it is
+    retried, and after the last decline the subscription is canceled (documented). If it is a one-time
+    invoice, it is not retried (setting `declined_one_time`).
     """
     subscription = invoice.subscription.customer.subscription
     total = invoice.total

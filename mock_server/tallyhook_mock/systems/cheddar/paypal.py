@@ -23,7 +23,7 @@ PATH = "/service/paypal/simulate"
 
 
 def ask(customer: Customer, origin: str) -> None:
-    """If a customer's subscription is waiting for PayPal, set the URL of the page where the customer agrees.
+    """If a customer is waiting for PayPal, set the URL of the page on which the customer agrees to pay.
 
     `origin` is this server's `http://HOST`.
     """

@@ -1,4 +1,4 @@
-"""Makes the story of a customer, for the timeline picture, from invoices, timeline entries and hooks."""
+"""Collects everything that a customer's timeline picture shows: periods, payments, hooks and so on."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ _STATES = {
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
-    """Return the story of a customer so far, which the timeline picture shows."""
+    """Return everything that a customer's timeline picture shows."""
     return _Teller(mock, customer).story()
 
 

@@ -1,4 +1,4 @@
-"""A product and what it sells: plans with tracked items, and promotions."""
+"""Products and what they sell: plans with tracked items, and promotions."""
 
 from collections import Counter
 from datetime import datetime
@@ -126,7 +126,7 @@ class Coupon(Value, frozen=True):
 
 
 class Promotion(Value, frozen=True):
-    """A percentage discount on each charge code for some months.
+    """A percentage discount on each charge code, for some months or indefinitely.
 
     If `plans` is empty, the promotion applies to every plan (documented).
     """
@@ -147,7 +147,7 @@ class Promotion(Value, frozen=True):
 class Product(Entity, eq=False):
     """A product with its plans, items and promotions.
 
-    `secret` signs its hooks by the scheme that `signature` names.
+    Hooks about the product's customers are signed with `secret`, by the scheme that `signature` names.
     """
 
     id: int

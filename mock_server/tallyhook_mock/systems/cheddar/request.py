@@ -77,8 +77,8 @@ class Parameters:
     def whom(self, name: str) -> str:
         """Return the `code` or `id` of the customer that a call is about.
 
-        A value in the path or the query string wins over one in the form, which may be the customer's new
-        code (inferred).
+        A value in the path or the query string wins over one in the form, because the form may contain the
+        customer's new code (inferred).
         """
         return self.addressed(name) if isinstance(self._address.get(name), str) else self.text(name)
 
@@ -213,7 +213,9 @@ def _decode_name(encoded: bytes) -> str:
 
 
 def decode(encoded: bytes) -> str:
-    """Decode percent-encoded bytes once. A `+` becomes a space, even in the path, as PHP clients write it.
+    """Decode percent-encoded bytes once.
+
+    A `+` becomes a space, even in the path, because PHP clients write spaces like that.
 
     Raises:
         Refusal: 400 for a broken escape or bytes that aren't UTF-8.

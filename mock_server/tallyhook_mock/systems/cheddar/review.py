@@ -50,7 +50,8 @@ def begin(state: State, invoice: Invoice, at: datetime) -> None:
 def announce(state: State, event: Event, body: bytes) -> Hook | None:
     """Send an event's hook to every listener that wants it. Returns None if there is no such listener.
 
-    If it is a `subscriptionBillable` hook, its invoice is held until the hook is settled.
+    If it is a `subscriptionBillable` hook, its invoice is held until every listener has acknowledged the
+    hook, or an operator has canceled it.
     """
     customer, invoice = event.customer, event.invoice
     subject = invoice.id if invoice else 0
@@ -61,7 +62,9 @@ def announce(state: State, event: Event, body: bytes) -> Hook | None:
 
 
 def settled(state: State, hook: Hook, at: datetime) -> None:
-    """Release the invoice that `hook` held, because the hook is settled. The invoice runs an hour later.
+    """Release the invoice that `hook` held, because the hook was acknowledged or canceled.
+
+    The invoice runs an hour later.
 
     Standing: documented.
     """

@@ -55,8 +55,8 @@ class Event(Value, frozen=True):
 class State:
     """Cheddar's data: products, users, customers and invoices.
 
-    The modules of this folder contain functions that act as commands. A command takes the state and the time.
-    It changes the state or raises a `Refusal`, and `take_events` returns its events.
+    Most functions in the modules of this folder are commands. A command takes the state and the time, and
+    changes the state or raises a `Refusal`. Its events are kept until `take_events` is called.
 
     Standing: documented.
     """
@@ -187,8 +187,8 @@ class State:
     def put_plan(self, product: Product, plan: Plan) -> None:
         """Add or edit a plan. An edit applies to present subscribers too (documented).
 
-        A new recurring amount applies from each subscriber's next invoice on. New terms for items apply at
-        once. Setup charges and first bill dates that are already set don't change.
+        A new recurring amount applies from each subscriber's next invoice on. New terms of an item, such as
+        its price, apply at once. Setup charges and first bill dates that are already set don't change.
         """
         known = product.plans.get(plan.code)
         product.plans[plan.code] = plan
@@ -206,7 +206,7 @@ class State:
     # -- scheduling
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice, rank: int = 0) -> None:
-        """Schedule a call of `action` at `when`. The action itself must check whether it still applies."""
+        """Schedule `action` to be called at `when`. The action itself must check whether it still applies."""
         self.agenda.schedule(when, action, invoice, rank)
 
     def next_due(self) -> datetime | None:

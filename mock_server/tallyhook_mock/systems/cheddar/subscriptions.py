@@ -111,9 +111,9 @@ def _wake(
     *,
     paid: Invoice | None,
 ) -> Subscription:
-    """Reactivate a subscription, and change it to `plan` unless that is None.
+    """Reactivate a subscription. If `plan` is given, change to that plan.
 
-    If there is no current invoice, a change of plan is a new sign-up. Returns the current subscription.
+    If there is no current invoice, the change is a new sign-up. Returns the customer's current subscription.
     """
     if plan is not None and subscription.current is None:
         old, customer = subscription, subscription.customer
@@ -143,7 +143,7 @@ def cancel(state: State, customer: Customer, at: datetime) -> None:
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """Start a subscription after its customer agreed to pay by PayPal.
+    """Start a subscription whose customer has agreed to pay by PayPal.
 
     Invoices that are due are executed (inferred).
 
@@ -356,7 +356,10 @@ def _changed(
 
 
 def _adjustment(state: State, old: Subscription, current: Invoice, at: datetime) -> tuple[Charge, ...]:
-    """Return the credit for the prepaid rest of the period, if anything was prepaid."""
+    """Return a tuple with the credit for the unused part of a prepaid period.
+
+    The tuple is empty if nothing was prepaid.
+    """
     unused = _unused_part(old, current, at)
     if not unused:
         return ()

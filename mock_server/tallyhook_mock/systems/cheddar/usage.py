@@ -24,7 +24,7 @@ __all__ = [
 
 
 def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
-    """Return the plan whose items a call counts.
+    """Return the plan on which a call looks up an item.
 
     If `outstanding` is true, this is the plan of the outstanding invoice.
 
@@ -98,7 +98,7 @@ def remove_quantity(
 ) -> None:
     """Subtract a quantity from an item's counter.
 
-    If the result would be negative, the setting `removed_below_zero` decides.
+    If the result would be negative, the setting `removed_below_zero` decides what happens.
     """
     if customer.product.rules.removed_below_zero == "zero":
         quantity = min(quantity, target(customer, outstanding=outstanding).quantity(item))

@@ -326,7 +326,10 @@ def usage_invoice(subscription: Subscription) -> Invoice | None:
 
 
 def _usage(subscription: Subscription) -> str:
-    """Return the items. A subscription that was replaced or never invoiced has none (recorded)."""
+    """Return the `<items>` element.
+
+    It is left out if the subscription was replaced or never invoiced (recorded).
+    """
     if not subscription.invoices:
         return ""
     counted = usage_invoice(subscription)
