@@ -43,7 +43,7 @@ __all__ = [
 MAX_BODY = 1_000_000
 FORM = "application/x-www-form-urlencoded"
 FIRST_ERROR = 73_542
-_FIRST_STRUCK = 91_001  # far from the numbers of real errors
+_FIRST_STRUCK = 91_001  # log numbers of errors from faults, far from those of real errors
 
 _METHODS = ("GET", "POST")
 # The headers of a refusal, by its status.
@@ -149,7 +149,7 @@ def _carry_out(
     actions = actions_of(controller)
     parameters = read(path, request.scope["query_string"], form)
     product = _product(state, parameters, email)
-    # If a client leaves out the action, its path pairs shift, and the error is about a missing product.
+    # If a client leaves out the action, all that follows shifts, so the error is about a missing product.
     handle = handler(actions, action)
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
@@ -306,8 +306,8 @@ def _broken() -> Refusal:
     return failure("1000")
 
 
-# The errors of faults. The texts of 500 and 502 are documented for gateway errors. The text of 503 is
-# documented for planned maintenance.
+# The errors that faults cause, by status. The texts of 500 and 502 are documented for gateway errors. The
+# text of 503 is documented for planned maintenance.
 _ERRORS = {
     500: _broken(),
     502: failure("4000"),

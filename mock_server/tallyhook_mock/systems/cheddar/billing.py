@@ -368,9 +368,6 @@ def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
     return tuple(counter for counter in invoice.counters if counter.item in lasting)
 
 
-# -- charges
-
-
 # -- internal
 
 

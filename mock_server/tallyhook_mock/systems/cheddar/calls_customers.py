@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 IMPORT_AT_MOST = 100
-# How far the time in a confirmation may be from now (inferred).
+# The largest difference between the time in a confirmation and the current time (inferred).
 CONFIRMED_WITHIN = timedelta(hours=1)
 
 ChangeQuantity: TypeAlias = Callable[..., None]
@@ -192,10 +192,10 @@ def _application(
     items, charges = _items(call, plan, parameters), read_charges(parameters)
     is_scheduled = first_bill is not None or not is_import
     if not is_scheduled and (items or charges):
-        # There is no invoice yet for these items and charges.
+        # These items and charges need an invoice, and there is none yet.
         raise terms.invalid("initialBillDate", "isEmpty", "A value is required")
     payment = None
-    # In an import the method may be empty. Payment data are then ignored (documented).
+    # In an import the method may be empty. If it is, payment data are ignored (documented).
     is_without = is_import and "method" in terms and not terms.text("method")
     due = first_bill or plan.first_bill(call.at, call.product.rules)
     owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0

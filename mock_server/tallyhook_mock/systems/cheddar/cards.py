@@ -27,7 +27,7 @@ _EXPIRATION = re.compile(r"(0[1-9]|1[0-2])/(\d{4})", re.ASCII)
 _CODE = re.compile(r"\d{3,4}", re.ASCII)
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _GIVEN_BY = ("ccNumber", "ccExpiration", "ccExpMonth", "ccExpYear", "ccCardCode", "gatewayToken")
-# Maximum lengths of names and addresses: for a new customer, and for an edit (documented).
+# The maximum lengths of names and addresses for a new customer and for an edit (documented).
 _LONGEST = {
     "ccFirstName": (40, 20),
     "ccLastName": (40, 20),
@@ -169,7 +169,7 @@ def _masked(number: str) -> str:
 
 
 def _passes_luhn(number: str) -> bool:
-    # A digit, its double, and the digit sum of the double: 7, 14, 5.
+    # `_DOUBLED` maps each digit to the digit sum of its double: 7 becomes 14, whose digit sum is 5.
     doubled = number[-2::-2].translate(_DOUBLED)
     return sum(map(int, number[-1::-2] + doubled)) % 10 == 0
 

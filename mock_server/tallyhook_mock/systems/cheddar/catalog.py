@@ -149,7 +149,7 @@ class Seed(Value, frozen=True):
 
     def _card(self, state: State, at: datetime) -> PaymentMethod:
         names = {"ccFirstName": self.details["firstName"], "ccLastName": self.details["lastName"]}
-        # The clock never reaches this date.
+        # The mock's clock never reaches this expiration date.
         return PaymentMethod(
             state.ids.next(), "cc", at, names, "visa", "411111", "1111", date(min(at.year + 50, 9999), 12, 31)
         )

@@ -174,7 +174,7 @@ async def show(request: Request) -> Response:
         quantities=_quantities(customer),
         coming=forecast(mock.state, customer, COMING, mock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
-        # This program draws the picture and escapes all text from outside.
+        # The mock draws the picture itself and escapes all text from outside.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         entries=events(request, entries),
         hooks=mock.state.hooks.about(product.code, customer.code)[:-6:-1],

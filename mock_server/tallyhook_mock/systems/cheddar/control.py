@@ -157,7 +157,7 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
     by `within`, even if the invoice is still held. Raises LookupError if there is nothing to bill, and
     ClockBusy if the clock is already being moved.
     """
-    await mock.advance(mock.clock.now())  # hooks on their way arrive first
+    await mock.advance(mock.clock.now())  # first deliver the hooks that are already due
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
     if invoice is None:
         invoice = customer.subscription.current

@@ -56,9 +56,9 @@ class Subscription(Entity, eq=False):
     customer: "Customer"
     plan: Plan
     created: datetime
-    anchor: datetime  # the date from which billing dates are counted, if the sign-up day is kept
+    anchor: datetime  # bill dates are counted from this date, if the day of sign-up is kept
     payment: PaymentMethod | None = None
-    card_details: Mapping[str, str] = {}  # name and address that were given without a card
+    card_details: Mapping[str, str] = {}  # the payer's name and address if they were given without a card
     cycle: int = 0  # how many billing dates have been scheduled since the anchor
     cancel_type: str = ""
     cancel_reason: str = ""

@@ -192,7 +192,7 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
         "taxRate": "" if invoice.tax_rate is None else quantity_text(invoice.tax_rate),
         "items": [_item(planned, invoice) for planned in invoice.plan.items] or "",
     }
-    # Only charges already on an open invoice are shown, not those still to be added (recorded). Credits
+    # A hook shows the charges that are on the invoice already, but no projected lines (recorded). Credits
     # come first (a client's recordings).
     charges = sorted((*invoice.charges, *invoice.credits), key=lambda charge: charge.each_amount >= 0)
     if charges:

@@ -35,7 +35,7 @@ class ChargeType(StrEnum):
     SETUP = "setup"  # inferred
 
 
-# The types, as promotions name them.
+# The charge types by the names that promotions use.
 _SCOPES = {
     "setup": ChargeType.SETUP,
     "recurring": ChargeType.RECURRING,
@@ -54,7 +54,7 @@ class InvoiceState(StrEnum):
     HELD = "held"  # outstanding: not every listener has acknowledged its hook
     RELEASED = "released"  # outstanding: acknowledged, runs an hour later
     UNPAID = "unpaid"  # outstanding: its period is over and it is not paid, usually because it was declined
-    LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled
+    LAPSED = "lapsed"  # outstanding: its bill date passed while the subscription was canceled
     PAID = "paid"
     VOID = "void"
 
@@ -72,7 +72,7 @@ class Charge(Value, frozen=True):
     each_amount: Decimal
     description: str
     created: datetime
-    is_own_money: bool = False  # a carried-forward or prorated credit for money the customer has paid
+    is_own_money: bool = False  # a carried or prorated credit for money that the customer has paid
 
     @property
     def amount(self) -> Decimal:
@@ -120,11 +120,11 @@ class Invoice(Entity, eq=False):
     tax_rate: Decimal | None = None  # the customer's rate, set at the end of the period
     billed_with: int = 0  # number of the invoice whose recurring charge pays for this period; 0 if none
     promotion: Promotion | None = None  # set at the end of the period
-    run_at: datetime | None = None  # when the engine runs it next
+    run_at: datetime | None = None  # when it runs next
     declines: int = 0
     counters: tuple[Usage, ...] = ()  # one for each item that was used
     charges: tuple[Charge, ...] = ()  # the lines that have an id
-    credits: tuple[Charge, ...] = ()  # credits of a promotion, made at the end of the period
+    credits: tuple[Charge, ...] = ()  # a promotion's credits, made at the end of the period
     transactions: tuple[Transaction, ...] = ()
 
     @property

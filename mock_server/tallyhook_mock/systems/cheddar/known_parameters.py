@@ -8,7 +8,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["unknown_parameters"]
 
-# The names allowed below a name. None means that the name has a value, and `*` means any name.
+# The names allowed at a level, each with the names below it. None stands for a value, `*` for any name.
 Names: TypeAlias = "Mapping[str, Names | None]"
 
 

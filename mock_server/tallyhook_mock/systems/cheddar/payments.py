@@ -32,7 +32,7 @@ __all__ = [
 
 # The gateway settles once a day (inferred).
 SETTLED_AFTER = timedelta(days=1)
-# The time after which a locked invoice is retried (inferred).
+# A locked invoice is retried after this time (inferred).
 LOCKED_FOR = timedelta(minutes=1)
 
 
@@ -91,7 +91,7 @@ def settle(state: State, invoice: Invoice, at: datetime, payment: PaymentMethod 
     Standing: documented; client.
     """
     total, carried = invoice.total, invoice.carried
-    # This is done only now, because an unused item may still get a quantity while the invoice is outstanding.
+    # Lines of unused items are only removed now, since their quantity may change until the invoice is paid.
     invoice.charges = tuple(
         charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
     )

@@ -18,7 +18,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import display_name
 
 __all__ = ["PATH", "ask", "paypal_app"]
 
-# Where Cheddar's own simulator has this page.
+# The path of this page in Cheddar's own simulator.
 PATH = "/service/paypal/simulate"
 
 

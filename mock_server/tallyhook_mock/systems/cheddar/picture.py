@@ -178,7 +178,7 @@ class _Teller:
                 for entry in self._of("usage")
                 if (entry.item, entry.invoice) == (code, invoice.number)
                 and entry.quantity is not None
-                and entry.at < invoice.billing_at  # later changes correct a period that is over
+                and entry.at < invoice.billing_at  # later changes are corrections of an ended period
             ]
             first = _quantity_at_start(invoice, code, counted) if carried is None else carried
             if first is not None:

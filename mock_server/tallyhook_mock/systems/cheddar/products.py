@@ -27,7 +27,7 @@ __all__ = [
     "recurring_code",
 ]
 
-# This included quantity means unlimited (documented).
+# An item with this included quantity is unlimited (documented).
 UNLIMITED = Decimal("99999999.9")
 CHARGE_CODE_LENGTH = 36  # documented
 
@@ -160,7 +160,7 @@ class Product(Entity, eq=False):
     requires_zip: bool = False
     bill_reminder_days: tuple[int, ...] = ()
     signature: str = "cheddar"
-    tax_rate: Decimal | None = None  # for every customer without their own (documented)
+    tax_rate: Decimal | None = None  # of every customer who has no rate of their own (documented)
     is_tax_exempt: bool = False
     declining_zip: str = ""  # the gateway accepts a card with this `ccZip` but declines each charge
     rules: Rules = Rules()

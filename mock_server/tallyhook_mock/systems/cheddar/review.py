@@ -24,7 +24,7 @@ from tallyhook_mock.systems.cheddar.state import Event, State
 
 __all__ = ["RUN_AFTER", "announce", "begin", "release", "settled"]
 
-# An invoice that was held runs this long after the last of its hooks was acknowledged (documented: at least).
+# A held invoice runs this long after the last of its hooks was acknowledged (documented: at least).
 RUN_AFTER = timedelta(hours=1)
 
 

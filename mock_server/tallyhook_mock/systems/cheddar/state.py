@@ -66,7 +66,7 @@ class State:
         self.hooks = Hooks(self.ids)
         self.products: dict[str, Product] = {}
         self.users: dict[str, str] = {}
-        self.time_zones: dict[str, str] = {}  # of users who are not in UTC, by email
+        self.time_zones: dict[str, str] = {}  # the time zones of users who are not in UTC, by email
         self.actor = ""
         # Whether an invoice is locked because Cheddar is executing it. Executing takes no time in the mock,
         # so only a fault locks an invoice.
@@ -76,7 +76,7 @@ class State:
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
         self.agenda = Agenda()
-        self.held: dict[int, Invoice] = {}  # by the id of the hook for which the invoice waits
+        self.held: dict[int, Invoice] = {}  # held invoices, by the id of the hook that holds them
         self._events: list[Event] = []
         # Customers that were looked up or changed since the last `take_touched`, by id.
         self._touched: dict[int, Customer] = {}

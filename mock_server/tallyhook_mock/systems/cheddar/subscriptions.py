@@ -254,7 +254,7 @@ def _change_plan(
         if current is None and last is not None:
             _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
         elif current is None:
-            pass  # imported without a date: nothing is scheduled until a changeBillDate
+            pass  # imported without a date: no bill is scheduled before a `changeBillDate`
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
             draft = replace(current, subscription=new, charges=current.charges + setup)
             if prorates:

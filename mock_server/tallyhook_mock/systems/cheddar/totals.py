@@ -13,7 +13,7 @@ from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["Books", "Totals"]
 
-# In these states the amount of an invoice no longer changes.
+# The states in which an invoice's amount no longer changes.
 _SETTLED = (InvoiceState.PAID, InvoiceState.VOID)
 
 
@@ -49,7 +49,7 @@ class Totals:
 
     def __init__(self) -> None:
         self.products: dict[str, Books] = defaultdict(Books)
-        # What was counted: invoices that may still change, by customer, and the states of all others.
+        # What was counted: invoices that may still change, by customer id, and other invoices' states, by id.
         self._changing: dict[int, tuple[tuple[Invoice, InvoiceState, Decimal], ...]] = {}
         self._settled: dict[int, InvoiceState] = {}
 

@@ -280,7 +280,7 @@ def read_details(
     for name, longest in _LONGEST.items():
         if name in parameters:
             values[name] = text(parameters, name, longest)
-    for name in ("vatNumber", "taxNumber"):  # two names for one value: the newer name wins
+    for name in ("vatNumber", "taxNumber"):  # two names for one value; the newer name wins
         if name in parameters:
             values["taxNumber"] = text(parameters, name, 32)
     if "firstContactDatetime" in parameters:

@@ -38,7 +38,7 @@ SUCCESS = f"{DECLARATION}<success/>"  # inferred
 GATEWAY = "Stripe_Simulator"
 GATEWAY_ACCOUNT = id_text(0x71E29C22)
 
-# The fields around a card, in the order of the documents; type, digits and expiry follow `ccZip`.
+# The payer's name and address, in the order of the documents. The card itself follows `ccZip`.
 CARD_DETAILS = (
     "ccFirstName",
     "ccLastName",
@@ -51,7 +51,7 @@ CARD_DETAILS = (
 )
 
 _SPECIAL = re.compile('[&<>"\x00-\x1f\ufffe\uffff]')
-# Write line ends and tabs as references, since a parser turns them into spaces in attributes.
+# Line ends and tabs are written as references, since a parser turns them into spaces in attributes.
 _ESCAPED = {
     "&": "&amp;",
     "<": "&lt;",
@@ -70,7 +70,7 @@ def escape(text: str) -> str:
     return text
 
 
-@lru_cache(4096)  # documents repeat the same few moments
+@lru_cache(4096)  # documents repeat the same few times
 def moment_text(at: datetime | None) -> str:
     """Return a time as `2026-01-01T00:00:00+00:00`, or an empty text for None."""
     return at.isoformat(timespec="seconds") if at else ""
@@ -82,7 +82,7 @@ def _document(root: str) -> str:
     The official PHP client needs the white space: without it, the client reads a lone element as text.
     """
     lines, depth = [], 0
-    for part in root[1:-1].split("><"):  # within texts and attributes both are escaped
+    for part in root[1:-1].split("><"):  # texts and attributes never contain `><`, because both are escaped
         if part.startswith("/"):
             depth -= 1
         lines.append(f"{'  ' * depth}<{part}>")
@@ -138,9 +138,9 @@ def _plan(plan: Plan, at: datetime, rules: Rules) -> str:
     return _plan_as_of(plan, at.replace(microsecond=0) if at.microsecond else at, rules)
 
 
-@lru_cache(1024)  # every document shows the plan of every customer
+@lru_cache(1024)  # a document shows the plan of each of its customers
 def _plan_as_of(plan: Plan, at: datetime, rules: Rules) -> str:
-    # The recorded document shows the bill dates of a customer who subscribes at the moment of the call.
+    # The recorded document shows the bill dates of a customer who subscribes at the time of the call.
     initial = plan.first_bill(at, rules)
     following = moment_text(plan.frequency.after(initial, 1, rules.add_months))
     frequency = plan.frequency
@@ -221,7 +221,7 @@ def _customer(customer: Customer, at: datetime, *, has_history: bool) -> str:
     ]
     payment = customer.subscription.payment
     token = details.get("gatewayToken") or (payment.gateway_token if payment else "")
-    # The names with Vat are older names for the same values. Both are written (recorded).
+    # The names with `Vat` are older names for the same values. Documents have both (recorded).
     return (
         f'<customer id="{id_text(customer.id)}" code="{escape(customer.code)}">'
         f"{_leaves(_NAMES, details)}"
