@@ -19,8 +19,9 @@ _RANK = 1 << 40  # more than are ever planned
 class Agenda:
     """Planned actions and their times. Actions planned for the same time run in the order of planning.
 
-    Actions with a `rank` run after the other actions of the same time, in the order of their ranks. They are
-    planned when a listener answers, and their order must not depend on how fast each listener answers.
+    Actions with a `rank` run after the other actions of the same time, in the order of their ranks. An action
+    gets a rank if it is planned when a listener answers, because the order must not depend on how fast each
+    listener answers.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class Agenda:
         self._by_subject = None
 
     def schedule(self, when: datetime, action: Action, subject: object, rank: int = 0) -> None:
-        """Plan a call of `action` about `subject` at `when`.
+        """Schedule `action` to be called with `subject` at `when`.
 
         The action itself must check whether it still applies.
         """

@@ -1,4 +1,4 @@
-"""The building blocks of billing systems: values, entities, refusals, events, and their base class.
+"""The building blocks of billing systems: values, entities, refusals, events, and a system's base class.
 
 A mock can hold a million subscriptions because each takes little memory. Values are compact, all empty
 collections share the empty tuple, and a growing list is a tuple that is replaced with a longer one.
@@ -46,7 +46,7 @@ def _blank(kind: type[Entity]) -> Entity:
 
 
 class Refusal(ValueError):
-    """Raised when a call or a command is refused. Nothing has changed.
+    """Raised when a call or a command is refused. A refusal has changed nothing.
 
     `status` is the HTTP status of the answer, and `headers` are extra headers for the answer.
     """
@@ -140,7 +140,7 @@ class BillingSystem(ABC):
         """Carry out the next action that is due by `at`. Returns False if no action is due.
 
         The action gets its planned time, not `at`. A running clock is always a little past the planned time,
-        and far past it after the machine was asleep.
+        and far past it after the machine has slept.
         """
         self.actor = "system"
         due = self.agenda.next_due()
@@ -159,7 +159,7 @@ class BillingSystem(ABC):
         self.actor = actor
 
     def note(self, happening: Happening) -> None:
-        """Keep an event for `take_events`."""
+        """Add an event to those that `take_events` returns."""
         self._happenings.append(happening)
 
     def take_events(self) -> list[Happening]:

@@ -24,8 +24,8 @@ _LAST_YEAR = 7999  # the last year that a clock can reach
 class Line(Value, frozen=True):
     """One charge on a bill. `item` is what is charged, in the system's terms.
 
-    The charge covers the time from `start` up to, but not including, `end`. Both are None if it has no
-    period.
+    The charge covers the time from `start` up to, but not including, `end`. Both are None for a charge
+    without a period.
     """
 
     item: str
@@ -38,7 +38,7 @@ class Line(Value, frozen=True):
 
 
 class Bill(Value, frozen=True):
-    """A bill to an account. Each system numbers its bills from 1."""
+    """A bill sent to an account. Each system numbers its bills from 1."""
 
     number: int
     at: datetime
@@ -89,9 +89,9 @@ def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
 
 
 def coming_bills(alone: _Steps, bills: Sequence[Bill], count: int) -> list[Coming]:
-    """Return the next `count` bills of an account.
+    """Return the next `count` bills of an account. `alone` is a system with only a copy of the account.
 
-    `alone` has a copy of the account and adds its bills to `bills`.
+    It adds its bills to `bills`.
     """
     known = len(bills)
     play(alone, lambda: len(bills) - known >= count)

@@ -31,8 +31,7 @@ def run_over(moment: datetime, months: int) -> datetime:
 class Frequency(Value, frozen=True):
     """How often a plan bills, in Cheddar's terms.
 
-    For example, `monthly` is the name of the frequency with the per `month`, the unit `months` and the
-    quantity 1.
+    For a monthly plan, `name` is `monthly`, `per` is `month`, `unit` is `months` and `quantity` is 1.
     """
 
     name: str

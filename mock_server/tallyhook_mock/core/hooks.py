@@ -52,7 +52,8 @@ class Policy(Value, frozen=True):
 
     `pauses` are the times between attempts. If the last attempt fails, the hook is given up. `timeout` is how
     long a listener may take to answer, in real seconds, or None for the sender's default. `header` is the
-    default name of the header with a listener's key. It is empty if the system's hooks have no key.
+    name of the header that contains a listener's key, unless the listener has its own. `header` is empty if
+    the system's hooks have no key.
     """
 
     system: str
@@ -112,7 +113,7 @@ class Attempt(Value, frozen=True):
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the answer acknowledges the hook. Only a 2xx does."""
+        """Whether the answer is a 2xx. No other answer acknowledges a hook."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -264,7 +265,10 @@ class Hooks:
         at: datetime,
         policy: Policy | None = None,
     ) -> Hook | None:
-        """Send a hook to every listener that wants it. Returns None if there is no such listener."""
+        """Send a hook to every listener that wants it.
+
+        Returns the hook, or None if there is no such listener.
+        """
         listeners = self.wanted(product, type, CHEDDAR if policy is None else policy.system)
         if not listeners:
             return None
@@ -344,7 +348,7 @@ class Hooks:
     def cancel(self, delivery: Delivery) -> Hook | None:
         """Cancel a delivery, so that it no longer holds its invoice (inferred).
 
-        Returns the hook if this settles it.
+        Returns the hook if the cancellation settles it.
         """
         if delivery.is_settled:
             return None

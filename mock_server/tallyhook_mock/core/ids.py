@@ -15,7 +15,7 @@ def text(number: int) -> str:
 
 
 def parse(written: str) -> int | None:
-    """Return the number of an id in a request, in upper or lower case.
+    """Return the number of an id in a request. The id may be in upper or lower case.
 
     Returns None if `text` never makes such an id.
     """

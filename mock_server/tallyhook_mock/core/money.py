@@ -40,7 +40,7 @@ def exact() -> Iterator[None]:
 
 
 def product(quantity: Decimal, each: Decimal) -> Decimal:
-    """Return the exact product."""
+    """Return the exact product of a quantity and an amount."""
     return _EXACT.multiply(quantity, each)
 
 

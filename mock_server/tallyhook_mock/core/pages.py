@@ -39,7 +39,7 @@ def page_of(
 ) -> Page[K, V]:
     """Return the first `limit` matching entries after a key, or the last ones before a key.
 
-    If neither `after` nor `before` is given, return the first entries of all. A key that is a number has a
+    If neither `after` nor `before` is given, start at the beginning of the list. A key that is a number has a
     position even if it is no longer in the list, because numbers are in order. Raises LookupError for any
     other missing key.
     """

@@ -186,8 +186,8 @@ class Invoice(Entity, eq=False):
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
         """Return a promotion's credits: one line per charge code, at the promotion's percentage (documented).
 
-        If a code has both charges and credits, the setting `promotion_base` decides which sum is discounted.
-        Existing credits keep their ids.
+        If a code has both charges and credits, the setting `promotion_base` decides whether the percentage
+        applies to what is left or to the charges alone. Existing credits keep their ids.
         """
         if promotion is None:
             return ()
@@ -264,7 +264,7 @@ class Invoice(Entity, eq=False):
     def paid_for_period(self) -> Decimal:
         """Return what the customer paid, before tax, for the period that begins with this invoice.
 
-        This is the recurring charge less its discount, but at most the whole payment less credits and
+        This is the recurring charge less its discount, but no more than the whole payment less credits and
         refunds. Credit carried forward from earlier invoices is treated as paid. The result may contain
         fractions of a cent, because only the credit that is calculated from it is rounded (inferred).
         """

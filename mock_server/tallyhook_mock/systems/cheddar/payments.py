@@ -65,7 +65,7 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
 
 
 def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> PaymentMethod | None:
-    """Collect the total of a draft that a call bills. Returns the payment method, or None if the total is 0.
+    """Collect the total of a draft invoice in a call. Returns the payment method, or None if the total is 0.
 
     If the payment fails, this raises a Refusal (422). A `transaction` hook about the invoice `about` reports
     the attempt, and nothing else changes (inferred).

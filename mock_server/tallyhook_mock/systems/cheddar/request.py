@@ -1,4 +1,4 @@
-"""A call and its parameters. The path, the query string and the form are parsed the way PHP does it.
+"""A call and its parameters. The path, the query string and the form are parsed as PHP parses them.
 
 Parameters from all three are merged, so a caller may use any of them. If a parameter is in more than one, the
 form wins over the query string, and the query string over the path (inferred: no source says which of two

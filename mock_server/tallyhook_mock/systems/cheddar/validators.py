@@ -1,7 +1,8 @@
 """Validators for single fields of a call: lengths, formats, and the texts of refusals.
 
 Most functions read one parameter from one level and raise a Refusal (412) if its value is invalid. If the
-text of Cheddar's refusal is not known, the text of that time's PHP form validators is used (inferred).
+text of Cheddar's refusal is not known, the text of PHP form validators from the same years is used
+(inferred).
 """
 
 import json

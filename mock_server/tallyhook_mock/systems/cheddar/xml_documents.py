@@ -319,7 +319,10 @@ _NO_CARD = "".join(
 
 
 def usage_invoice(subscription: Subscription) -> Invoice | None:
-    """Return the invoice whose counters a subscription shows: the pending one, or else the last period's."""
+    """Return the invoice whose counters a subscription shows: the pending one, or else the last period's.
+
+    Returns None if there is neither.
+    """
     return subscription.pending or next(
         (past for past in reversed(subscription.invoices) if past.type is InvoiceType.SUBSCRIPTION), None
     )
