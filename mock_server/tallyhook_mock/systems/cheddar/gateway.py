@@ -57,11 +57,10 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 
 
 def accepts(customer: Customer) -> bool:
-    """Return whether the gateway accepts a customer's next charge.
+    """Return whether the gateway accepts a customer's next charge. This uses up a planned decline, if any.
 
-    If declines are planned for the customer, this call uses up one of them. Cheddar's simulator can fail when
-    an invoice is run (documented). It is not known how to trigger this failure, so in the mock a `ccZip` that
-    the catalogue chooses triggers it.
+    Cheddar's simulator can fail when an invoice is run (documented). It is not known how to trigger this
+    failure, so in the mock a `ccZip` that the catalogue chooses triggers it.
     """
     zip_code, payment = customer.product.declining_zip, customer.subscription.payment
     if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:

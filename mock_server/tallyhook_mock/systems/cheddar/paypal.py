@@ -36,9 +36,9 @@ def ask(customer: Customer, origin: str) -> None:
 def paypal_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> Starlette:
-    """Return an app with the PayPal page. GET shows a form.
+    """Return an app with the PayPal page. Its arguments are those of `cheddar_app`.
 
-    POST agrees to pay and redirects to the `returnUrl`. The arguments are those of `cheddar_app`.
+    GET shows a form. POST agrees to pay and redirects to the `returnUrl`.
     """
 
     async def show(request: Request) -> Response:
