@@ -1,4 +1,4 @@
-"""Planned actions, in order of time."""
+"""An agenda of actions that are planned for later, in order of time."""
 
 import heapq
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 __all__ = ["Action", "Agenda"]
 
-# A module's function, called with the system, the subject and the moment. No closures: agendas are saved.
+# A module-level function that takes the system, the subject and the time. Not a closure: agendas are saved.
 Action: TypeAlias = Callable[[Any, Any, datetime], None]
 _Planned: TypeAlias = tuple[datetime, int, Action, Any]
 
@@ -19,15 +19,16 @@ _RANK = 1 << 40  # more than are ever planned
 class Agenda:
     """Planned actions and their times. Actions planned for the same time run in the order of planning.
 
-    Actions with a `rank` run after the others of the same time, in the order of their ranks. They are planned
-    when a listener answers, and their order must not depend on how fast it answers.
+    Actions with a `rank` run after the other actions of the same time, in the order of their ranks. An action
+    gets a rank if it is planned when a listener answers, because the order must not depend on how fast each
+    listener answers.
     """
 
     def __init__(self) -> None:
         self._planned: list[_Planned] = []
         self._count = 0
-        # By the `id()` of the subject. Made at the first `about`, since a large world without forecasts would
-        # only carry it.
+        # The planned actions by the `id()` of their subject. Built by the first `about`, so that a mock
+        # without forecasts needs no memory for it.
         self._by_subject: defaultdict[int, list[_Planned]] | None = None
 
     def __getstate__(self) -> tuple[list[_Planned], int]:
@@ -38,7 +39,10 @@ class Agenda:
         self._by_subject = None
 
     def schedule(self, when: datetime, action: Action, subject: object, rank: int = 0) -> None:
-        """Call `action` at `when`. The action itself checks whether it still applies."""
+        """Schedule `action` to be called with `subject` at `when`.
+
+        The action itself must check whether it still applies.
+        """
         self._count += 1
         planned = when, rank * _RANK + self._count, action, subject
         heapq.heappush(self._planned, planned)
@@ -46,7 +50,7 @@ class Agenda:
             self._by_subject[id(subject)].append(planned)
 
     def about(self, ids: Iterable[int]) -> list[tuple[datetime, Action, Any]]:
-        """The actions planned for the subjects with these `id()`s, in the order of planning."""
+        """Return the actions planned for the subjects with these `id()`s, in the order of planning."""
         if self._by_subject is None:
             self._by_subject = defaultdict(list)
             for planned in self._planned:
@@ -55,11 +59,11 @@ class Agenda:
         return [(when, action, subject) for when, _, action, subject in sorted(found, key=itemgetter(1))]
 
     def next_due(self) -> datetime | None:
-        """The time of the next action. None if nothing is planned."""
+        """Return the time of the next action, or None if nothing is planned."""
         return self._planned[0][0] if self._planned else None
 
     def take(self, at: datetime) -> tuple[Action, Any] | None:
-        """Remove and return the next action due at `at`, with its subject. None if nothing is due."""
+        """Remove and return the next action due by `at`, with its subject. Returns None if nothing is due."""
         if not self._planned or self._planned[0][0] > at:
             return None
         planned = heapq.heappop(self._planned)

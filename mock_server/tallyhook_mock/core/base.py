@@ -1,4 +1,4 @@
-"""The building blocks of billing systems: values, entities, refusals, events, and the base class of a system.
+"""The building blocks of billing systems: values, entities, refusals, events, and a system's base class.
 
 A mock can hold a million subscriptions because each takes little memory. Values are compact, all empty
 collections share the empty tuple, and a growing list is a tuple that is replaced with a longer one.
@@ -35,7 +35,7 @@ class Entity(msgspec.Struct, eq=False):
     """A mutable object, compared by identity. Entities may form reference cycles."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # First an empty entity, then its fields, so that circular references can be restored.
+        # A restore makes an empty entity first and then sets its fields, so circular references are possible.
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         return _blank, (type(self),), (None, fields)
 
@@ -46,9 +46,9 @@ def _blank(kind: type[Entity]) -> Entity:
 
 
 class Refusal(ValueError):
-    """A call or a command was refused. Nothing has changed.
+    """Raised when a call or a command is refused. A refusal has changed nothing.
 
-    `status` is the HTTP status of the answer. `headers` are extra headers for it.
+    `status` is the HTTP status of the answer, and `headers` are extra headers for the answer.
     """
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -59,11 +59,11 @@ class Refusal(ValueError):
 
 
 class Happening(Value, frozen=True):
-    """Something that happened to an `account`, for its timeline.
+    """Something that happened to an `account`, for the timeline.
 
-    `invoice` is an invoice number, `amount` the amount billed, `item` the item concerned, and `quantity` its
-    new quantity. `subject` is the id of the object that a hook would be about. A field that doesn't apply is
-    None, 0 or empty.
+    `invoice` is an invoice number, `amount` the amount billed, `item` the item concerned, and `quantity` the
+    item's new quantity. `subject` is the id of the object that a hook would be about. A field that doesn't
+    apply is None, 0 or empty.
     """
 
     kind: str
@@ -81,7 +81,7 @@ class Happening(Value, frozen=True):
 class Billed:
     """The number of bills that a system has sent, and their totals by currency.
 
-    A bill is counted when it is sent. Its total doesn't change after that.
+    A bill is counted when it is sent, because its total doesn't change after that.
     """
 
     def __init__(self) -> None:
@@ -94,10 +94,10 @@ class Billed:
 
 
 class BillingSystem(ABC):
-    """The interface of a billing system other than Cheddar: accounts, an agenda, and events.
+    """The base class of every billing system but Cheddar. A system has accounts, an agenda, and events.
 
     Attributes:
-        actor: the cause of the next events, for the timeline.
+        actor: the cause of the next events, as the timeline shows it.
         agenda: the planned actions.
         billed: the number and totals of all bills so far.
     """
@@ -112,33 +112,35 @@ class BillingSystem(ABC):
 
     @abstractmethod
     def accounts(self) -> Mapping[Any, Entity]:
-        """The accounts by id, in order of creation."""
+        """Return the accounts by id, in order of creation."""
 
     def account(self, id: str) -> Entity:
-        """The account with this id. LookupError or ValueError if there is none."""
+        """Return the account with this id. Raises LookupError or ValueError if there is none."""
         found: Entity = self.accounts()[id]
         return found
 
     def is_used(self) -> bool:
-        """Whether the system holds anything."""
+        """Return whether the system has any data."""
         return bool(self.accounts())
 
     @abstractmethod
     def forecast(self, id: str, count: int) -> "list[Coming]":
-        """The next invoices of an account if nothing changes. LookupError or ValueError if there is none."""
+        """Return an account's next `count` invoices if nothing changes.
+
+        Raises LookupError or ValueError if there is no such account.
+        """
 
     # -- the same in all systems
 
     def next_due(self) -> datetime | None:
-        """The time of the next planned action. None if nothing is planned."""
+        """Return the time of the next planned action, or None if nothing is planned."""
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next action that is due by `at`, at its planned time.
+        """Carry out the next action that is due by `at`. Returns False if no action is due.
 
-        Returns False if no action is due.
-
-        A running clock is always a little past the planned time, and far past it if the machine slept.
+        The action gets its planned time, not `at`. A running clock is always a little past the planned time,
+        and far past it after the machine has slept.
         """
         self.actor = "system"
         due = self.agenda.next_due()
@@ -150,17 +152,17 @@ class BillingSystem(ABC):
         return True
 
     def catch_up(self, at: datetime) -> None:
-        """Carry out everything due by `at`, each action at its planned time. Called before a command."""
+        """Carry out everything due by `at`, each action at its planned time. Call this before a command."""
         actor = self.actor
         while (due := self.next_due()) is not None and due <= at:
             self.step(due)
         self.actor = actor
 
     def note(self, happening: Happening) -> None:
-        """Keep an event for `take_events`."""
+        """Add an event to those that `take_events` returns."""
         self._happenings.append(happening)
 
     def take_events(self) -> list[Happening]:
-        """Return the events since the last call, oldest first."""
+        """Return the events since this was last called, oldest first."""
         happenings, self._happenings = self._happenings, []
         return happenings

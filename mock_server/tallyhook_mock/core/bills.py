@@ -1,6 +1,6 @@
-"""Bills of systems whose invoices are final once they are sent, and a forecast of the next bills.
+"""Bills of systems whose invoices are final once they are sent, and forecasts of the next bills.
 
-A forecast copies an account with everything planned for it, and advances the copy in time.
+A forecast copies an account with everything planned for it, and carries out the planned actions on the copy.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,16 +16,16 @@ from tallyhook_mock.core.money import total
 __all__ = ["Bill", "Coming", "Line", "coming_bills", "copied", "play"]
 
 AnEntity = TypeVar("AnEntity", bound=Entity)
-# A forecast stops after this many steps. An account that was not billed by then never will be.
+# A forecast stops after this many steps. An account without a bill by then will never be billed.
 _MOST_STEPS = 1000
-_LAST_YEAR = 7999  # of any clock
+_LAST_YEAR = 7999  # the last year that a clock can reach
 
 
 class Line(Value, frozen=True):
-    """One charge. `item` is what is charged, in the system's terms.
+    """One charge on a bill. `item` is what is charged, in the system's terms.
 
-    It covers the time from `start` up to, but not including, `end`. Both are None for a charge without a
-    period.
+    The charge covers the time from `start` up to, but not including, `end`. Both are None for a charge
+    without a period.
     """
 
     item: str
@@ -38,7 +38,7 @@ class Line(Value, frozen=True):
 
 
 class Bill(Value, frozen=True):
-    """A bill of an account. Bills are numbered from 1 in each system."""
+    """A bill sent to an account. Each system numbers its bills from 1."""
 
     number: int
     at: datetime
@@ -67,9 +67,10 @@ class _Steps(Protocol):
 
 
 def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[object] = ()) -> AnEntity:
-    """Copy an account with everything that belongs to it. The actions planned for the copy go to `into`.
+    """Return a copy of an account with everything that belongs to it.
 
-    `shared` objects, such as a product, are not copied.
+    The actions that `agenda` has for the account are planned for the copy in the agenda `into`. `shared`
+    objects, such as a product, are not copied.
     """
     memo: dict[int, object] = {id(each): each for each in shared}
     copy = deepcopy(account, memo)
@@ -79,7 +80,7 @@ def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[obj
 
 
 def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
-    """Advance until `is_enough()`, or until nothing is planned."""
+    """Carry out planned actions until `is_enough()` is true or nothing is planned."""
     for _ in range(_MOST_STEPS):
         due = alone.next_due()
         if due is None or due.year > _LAST_YEAR or is_enough():
@@ -88,7 +89,10 @@ def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
 
 
 def coming_bills(alone: _Steps, bills: Sequence[Bill], count: int) -> list[Coming]:
-    """The next `count` bills of an account. Its copy appends them to `bills`."""
+    """Return the next `count` bills of an account. `alone` is a system with only a copy of the account.
+
+    It adds its bills to `bills`.
+    """
     known = len(bills)
     play(alone, lambda: len(bills) - known >= count)
     return [Coming(bill.at, bill.currency, bill.lines, bill.total) for bill in bills[known:][:count]]

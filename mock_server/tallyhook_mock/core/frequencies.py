@@ -10,7 +10,7 @@ __all__ = ["FREQUENCIES", "Frequency", "add_months", "run_over"]
 
 
 def add_months(moment: datetime, months: int) -> datetime:
-    """The same day and time `months` later, or the last day of that month if it is shorter.
+    """Return the same day and time `months` later, or the last day of that month if the month is too short.
 
     Standing: inferred.
     """
@@ -20,13 +20,19 @@ def add_months(moment: datetime, months: int) -> datetime:
 
 
 def run_over(moment: datetime, months: int) -> datetime:
-    """`months` later. A missing day runs over into the next month: 31 August plus one month is 1 October."""
+    """Return the time `months` later.
+
+    A missing day runs over into the next month: one month after 31 August is 1 October.
+    """
     first = add_months(moment.replace(day=1), months)
     return first + timedelta(days=moment.day - 1)
 
 
 class Frequency(Value, frozen=True):
-    """How often a plan bills, in Cheddar's terms: name `monthly`, per `month`, unit `months`, quantity 1."""
+    """How often a plan bills, in Cheddar's terms.
+
+    For a monthly plan, `name` is `monthly`, `per` is `month`, `unit` is `months` and `quantity` is 1.
+    """
 
     name: str
     per: str
@@ -36,9 +42,9 @@ class Frequency(Value, frozen=True):
     def after(
         self, anchor: datetime, count: int, add: Callable[[datetime, int], datetime] = add_months
     ) -> datetime | None:
-        """The `count`-th billing date after `anchor`. None for a plan that never bills again.
+        """Return the `count`-th billing date after `anchor`. Returns None if the plan doesn't bill again.
 
-        `add` adds months, and decides what becomes of the 31st.
+        `add` adds months to a date, and decides which date follows the 31st in a shorter month.
         """
         steps = self.quantity * count
         match self.unit:

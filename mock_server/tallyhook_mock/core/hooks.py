@@ -1,8 +1,8 @@
 """Hooks and their deliveries: the listeners, their answers, and the times of retries.
 
 This module does no I/O. `due` returns the deliveries to send, and the sender reports each attempt with
-`record`. When every listener has acknowledged a hook, or an operator has canceled it, it is returned as
-settled.
+`record`. A hook is settled when every listener has acknowledged it, or an operator has canceled it. The call
+that settles a hook returns the hook.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ RETRY_PAUSES = (
     timedelta(hours=12),
     timedelta(hours=24),
 )
-# The system whose hooks are about customers of products, and are never given up.
+# The only system with products. Its hooks are never given up.
 CHEDDAR = "cheddar"
 # How many finished hooks are kept.
 KEPT = 10_000
@@ -50,9 +50,10 @@ KEPT = 10_000
 class Policy(Value, frozen=True):
     """How a system other than Cheddar sends its hooks.
 
-    `pauses` are the times between attempts. After the last attempt, a hook is given up. `timeout` is how long
-    a listener may take to answer, in real seconds, or None for the sender's default. `header` is the default
-    header for a listener's key, empty for hooks without a key.
+    `pauses` are the times between attempts. If the last attempt fails, the hook is given up. `timeout` is how
+    long a listener may take to answer, in real seconds, or None for the sender's default. `header` is the
+    name of the header that contains a listener's key, unless the listener has its own. `header` is empty if
+    the system's hooks have no key.
     """
 
     system: str
@@ -74,10 +75,9 @@ class Policy(Value, frozen=True):
 class Listener(Entity, eq=False):
     """A URL that gets the hooks in `events`, or all hooks if `events` is empty.
 
-    A listener of a `system` other than Cheddar has no product. Its `key`, if any, is sent in the `header`.
-
-    A paused listener gets no hooks. Its hooks wait and hold their invoices, just as if it failed (inferred:
-    it has not reviewed the bill yet).
+    A listener of a `system` other than Cheddar has no product. If it has a `key`, the key is sent in the
+    header `header`. A paused listener gets no hooks. Its hooks wait and hold their invoices, just as if the
+    listener failed (inferred: it has not reviewed the bill yet).
     """
 
     id: int
@@ -95,9 +95,11 @@ class Listener(Entity, eq=False):
 
 
 class Attempt(Value, frozen=True):
-    """One attempt: the mock's time, the status of the answer (None if there was none), and real seconds.
+    """One attempt to deliver a hook.
 
-    `headers` are the headers sent. `fault` is the kind of the planned fault that struck it, or empty.
+    `at` is the mock's time, `status` the status of the answer (None if there was none), and `seconds` the
+    real time that the attempt took. `headers` are the headers sent. `fault` is the kind of the planned fault
+    that affected the attempt, or empty.
 
     Standing: documented.
     """
@@ -111,7 +113,7 @@ class Attempt(Value, frozen=True):
 
     @property
     def acknowledged(self) -> bool:
-        """Only a 2xx acknowledges a hook."""
+        """Whether the answer is a 2xx. No other answer acknowledges a hook."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -126,7 +128,7 @@ class DeliveryState(StrEnum):
 class Delivery(Entity, eq=False):
     """The delivery of one hook to one listener. Later hooks may overtake a postponed delivery.
 
-    A replay repeats an acknowledged delivery. A hook is settled without waiting for its replays.
+    A replay sends an acknowledged hook again. A hook is settled without waiting for its replays.
     """
 
     id: int
@@ -146,8 +148,8 @@ class Delivery(Entity, eq=False):
 class Hook(Entity, eq=False):
     """A hook as it is sent. Retries have the same body.
 
-    `subject` is the id of its invoice. `policy` is None for Cheddar's hooks. In another system, `policy` is
-    the system's policy, and `customer` is the account that the hook is about.
+    `subject` is the id of the hook's invoice. `policy` is None for Cheddar's hooks. In another system,
+    `policy` is that system's policy, and `customer` is the account that the hook is about.
     """
 
     id: int
@@ -176,7 +178,7 @@ class Hook(Entity, eq=False):
 
     @property
     def is_acknowledged(self) -> bool:
-        """Whether all listeners have acknowledged it. If it was canceled, they haven't."""
+        """Whether all listeners have acknowledged the hook. This is false if the hook was canceled."""
         return all(
             delivery.state is DeliveryState.DELIVERED
             for delivery in self.deliveries
@@ -192,7 +194,7 @@ class Hook(Entity, eq=False):
 class Hooks:
     """The listeners, the log of hooks, and the agenda of deliveries.
 
-    The log has every unfinished hook and the latest finished ones, so that memory stays bounded.
+    The log contains every unfinished hook, but only the latest finished hooks, so that memory stays bounded.
     """
 
     def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES, kept: int = KEPT) -> None:
@@ -203,7 +205,7 @@ class Hooks:
         # How many deliveries in the log are in each state, by the id of their listener.
         self.counts: Counter[tuple[int, DeliveryState]] = Counter()
         self._about: dict[tuple[str, str, str], list[Hook]] = {}  # by account
-        self._done: deque[Hook] = deque()  # in the order in which they were done
+        self._done: deque[Hook] = deque()  # in the order in which they were finished
         self._ids = ids
         self._agenda: list[tuple[datetime, int, Delivery]] = []
 
@@ -217,16 +219,19 @@ class Hooks:
         header: str = "",
         key: str = "",
     ) -> Listener:
-        """Register a listener. One with a `header` but no key gets a generated key."""
+        """Register a listener. A listener with a `header` but no key gets a generated key."""
         listener = Listener(self._ids.next(), product, url, events, system=system, header=header, key=key)
         if header and not key:
-            # Derived from the id, so that replaying a journal makes the same key.
+            # Derived from the id, so that replaying a journal generates the same key.
             listener.key = hashlib.sha256(str(listener.id).encode()).hexdigest()[:32]
         self.listeners[listener.id] = listener
         return listener
 
     def forget(self, listener: Listener) -> list[Hook]:
-        """Remove a listener and cancel its deliveries. Returns the hooks settled by this."""
+        """Remove a listener and cancel its deliveries.
+
+        Returns the hooks that are settled by the cancellation.
+        """
         del self.listeners[listener.id]
         return [hook for delivery in self._pending(listener) if (hook := self.cancel(delivery))]
 
@@ -235,7 +240,10 @@ class Hooks:
         listener.is_paused = True
 
     def resume(self, listener: Listener, at: datetime) -> None:
-        """Send the waiting deliveries, each at its planned time, or now if that has passed."""
+        """Resume a paused listener.
+
+        Its waiting deliveries are sent at their planned times, or at once if those have passed.
+        """
         listener.is_paused = False
         for delivery in self._pending(listener):
             self._schedule(delivery, max(delivery.next_at, at))
@@ -244,7 +252,7 @@ class Hooks:
         return [listener for listener in self.listeners.values() if listener.wants(product, type, system)]
 
     def about(self, product: str, customer: str) -> Sequence[Hook]:
-        """The hooks in the log about a Cheddar customer, oldest first."""
+        """Return the hooks in the log about a Cheddar customer, oldest first."""
         return tuple(self._about.get((CHEDDAR, product, customer), ()))
 
     def send(
@@ -257,7 +265,10 @@ class Hooks:
         at: datetime,
         policy: Policy | None = None,
     ) -> Hook | None:
-        """Send a hook to every listener that wants it. None if there is no such listener."""
+        """Send a hook to every listener that wants it.
+
+        Returns the hook, or None if there is no such listener.
+        """
         listeners = self.wanted(product, type, CHEDDAR if policy is None else policy.system)
         if not listeners:
             return None
@@ -269,14 +280,14 @@ class Hooks:
         return hook
 
     def next_due(self) -> datetime | None:
-        """The time of the next delivery."""
+        """Return the time of the next delivery, or None if there is none."""
         agenda = self._agenda
         while agenda and not self._is_current(agenda[0]):
             heapq.heappop(agenda)
         return agenda[0][0] if agenda else None
 
     def due(self, now: datetime) -> list[Delivery]:
-        """Take every delivery that is due, oldest first. Each must be reported with `record`."""
+        """Take and return every delivery that is due, oldest first. Report each attempt with `record`."""
         taken = []
         while (when := self.next_due()) is not None and when <= now:
             delivery = heapq.heappop(self._agenda)[2]
@@ -285,7 +296,7 @@ class Hooks:
         return taken
 
     def record(self, delivery: Delivery, attempt: Attempt) -> Hook | None:
-        """Record the result of an attempt. Returns the hook if this settles it.
+        """Record the result of an attempt. Returns the hook if the attempt settles it.
 
         Standing: documented; inferred.
         """
@@ -308,23 +319,23 @@ class Hooks:
         return None
 
     def postpone(self, delivery: Delivery, at: datetime) -> None:
-        """Postpone a delivery that was taken, without an attempt."""
+        """Postpone a delivery that `due` returned, without recording an attempt."""
         delivery.is_postponed = True
         self._schedule(delivery, at)
 
     def put_back(self, delivery: Delivery) -> None:
-        """Put back a delivery that was taken, because its listener was paused in the meantime."""
+        """Put back a delivery that `due` returned, because its listener has been paused in the meantime."""
         self._schedule(delivery, delivery.next_at)
 
     def put_back_all(self) -> None:
-        """Put back all deliveries that were taken. Their process or queue is gone."""
+        """Put back all deliveries that `due` returned, because the process or queue that had them is gone."""
         for hook in self.log.values():
             for delivery in hook.deliveries:
                 if delivery.state is DeliveryState.SENDING:
                     self.put_back(delivery)
 
     def retry(self, delivery: Delivery, at: datetime) -> None:
-        """Try again at once, even if the delivery was canceled."""
+        """Send a delivery again at once, even if it was canceled."""
         if delivery.state is not DeliveryState.SENDING:
             self._schedule(delivery, at)
 
@@ -335,7 +346,10 @@ class Hooks:
         return replay
 
     def cancel(self, delivery: Delivery) -> Hook | None:
-        """Cancel a delivery. It stops holding its invoice (inferred). Returns the hook if this settles it."""
+        """Cancel a delivery, so that it no longer holds its invoice (inferred).
+
+        Returns the hook if the cancellation settles it.
+        """
         if delivery.is_settled:
             return None
         return self._end(delivery, DeliveryState.CANCELED)
@@ -347,7 +361,7 @@ class Hooks:
             self._done.append(hook)
         while len(self._done) > self._kept:
             oldest = self._done.popleft()
-            if oldest.is_done and oldest.id in self.log:  # unless it was sent again since
+            if oldest.is_done and oldest.id in self.log:  # not if it was sent again in the meantime
                 self._drop(oldest)
         return hook if hook.is_settled else None
 
@@ -374,7 +388,7 @@ class Hooks:
         return delivery
 
     def _pending(self, listener: Listener) -> list[Delivery]:
-        # From the log, because the agenda forgets the deliveries of a paused listener.
+        # Read from the log, because the agenda drops the deliveries of a paused listener.
         return [
             delivery
             for hook in self.log.values()

@@ -1,7 +1,7 @@
 """Ids: integers inside the mock, UUIDs outside.
 
-Ids are counted from a given start, so that runs are repeatable. As text they look like recorded ids: only the
-first block differs from id to id.
+Ids are counted up from a given start, so that runs are repeatable. As text they look like recorded ids, in
+which only the first block differs.
 """
 
 __all__ = ["Ids", "beginning", "parse", "text"]
@@ -10,12 +10,15 @@ _TAIL = "-7a11-11f0-8a5e-0eff7a117a11"
 
 
 def text(number: int) -> str:
-    """The id as a UUID, as documents show it."""
+    """Return an id as a UUID, as documents show it."""
     return f"{number:08x}{_TAIL}"
 
 
 def parse(written: str) -> int | None:
-    """The number of an id in a request, in upper or lower case. None if `text` never makes such an id."""
+    """Return the number of an id in a request. The id may be in upper or lower case.
+
+    Returns None if `text` never makes such an id.
+    """
     try:
         number = int(written[: -len(_TAIL)], 16)
     except ValueError:
@@ -25,7 +28,10 @@ def parse(written: str) -> int | None:
 
 
 def beginning(seed: int) -> int:
-    """The first id of a world. Different seeds start far apart, and all ids have eight digits."""
+    """Return the first id for a seed.
+
+    Ids of different seeds start far apart, and all ids have eight hex digits.
+    """
     return 0x10000000 + (0xE39D01A + seed * 0x9E3779B1) % 0xE0000000
 
 
@@ -45,5 +51,5 @@ class Ids:
         return self.last
 
     def reserve(self, number: int) -> None:
-        """Never return this id, because a catalogue uses it."""
+        """Make sure that `next` never returns this id, because a catalogue uses it."""
         self._reserved.add(number)

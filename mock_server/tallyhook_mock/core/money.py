@@ -1,4 +1,4 @@
-"""Exact amounts, with all rounding and formatting of money in the mock."""
+"""Exact amounts. All rounding and formatting of money in the mock is done here."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,28 +24,28 @@ ZERO = Decimal("0.00")
 ONE = Decimal(1)
 NOTHING = Decimal(0)
 
-# Precise enough for every sum and product, whatever the caller's decimal context.
+# Precise enough for every sum and product, regardless of the caller's decimal context.
 _EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """A context in which decimals are exact. Everything in the mock runs inside it.
+    """Return a context manager in which decimal arithmetic is exact. Everything in the mock runs inside it.
 
     The pytest plugin runs the mock in a thread with the user's own decimal context. Values that a caller may
-    read later, such as the total of an invoice, use the functions below.
+    read later, such as an invoice's total, are calculated with the functions below.
     """
     with localcontext(_EXACT):
         yield
 
 
 def product(quantity: Decimal, each: Decimal) -> Decimal:
-    """The exact product."""
+    """Return the exact product of a quantity and an amount."""
     return _EXACT.multiply(quantity, each)
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
-    """The sum, not rounded."""
+    """Return the sum of all amounts, not rounded."""
     result = ZERO
     for amount in amounts:
         result = _EXACT.add(result, amount)
@@ -53,21 +53,24 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def cents(amount: Decimal) -> Decimal:
-    """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
+    """Return an amount rounded to cents.
+
+    Halves are rounded away from zero (inferred: no source says how Cheddar rounds).
+    """
     return _EXACT.quantize(amount, CENT)
 
 
 def four_places(quantity: Decimal) -> Decimal:
-    """Round to the four decimals that a quantity keeps (documented), halves away from zero (inferred)."""
+    """Return a quantity rounded to four decimals (documented), halves away from zero (inferred)."""
     return _EXACT.quantize(quantity, Decimal("0.0001"))
 
 
 def amount_text(amount: Decimal) -> str:
-    """`5.00`: two decimals, never an exponent."""
+    """Return an amount as text with two decimals, such as `5.00`, and never with an exponent."""
     return str(cents(amount))  # with two decimals, `str` never writes an exponent
 
 
 def quantity_text(quantity: Decimal) -> str:
-    """`4.8123`, `45.87`, `0`: no trailing zeros, never an exponent."""
+    """Return a quantity as text without trailing zeros or exponent, such as `4.8123`, `45.87` or `0`."""
     text = f"{quantity:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

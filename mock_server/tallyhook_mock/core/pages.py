@@ -1,4 +1,4 @@
-"""Pages of long lists."""
+"""Divides long lists into pages."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
@@ -18,8 +18,8 @@ class Page(Value, Generic[K, V], frozen=True):
     Attributes:
         items: the entries on this page.
         start: how many entries of the whole list come before this page, matching or not.
-        previous: the key of the page's first entry if matching entries come before it, or else None.
-        next: the key of the page's last entry if matching entries come after it, or else None.
+        previous: the key of the page's first entry if there are matching entries before it, or else None.
+        next: the key of the page's last entry if there are matching entries after it, or else None.
     """
 
     items: tuple[V, ...]
@@ -37,10 +37,11 @@ def page_of(
     fits: Callable[[V], bool] | None = None,
     newest_first: bool = False,
 ) -> Page[K, V]:
-    """The first `limit` matching entries after a key, or the last ones before a key.
+    """Return the first `limit` matching entries after a key, or the last ones before a key.
 
-    Numbers are in order, so a number that was removed from the list still has a position. Raises
-    LookupError for any other missing key.
+    If neither `after` nor `before` is given, start at the beginning of the list. A key that is a number has a
+    position even if it is no longer in the list, because numbers are in order. Raises LookupError for any
+    other missing key.
     """
     one_more = None if limit is None else limit + 1
     in_order = reversed(whole) if newest_first else iter(whole)
@@ -74,7 +75,7 @@ def page_of(
 
 
 def _place(keys: list[K], key: K, newest_first: bool) -> int:
-    """The position of a key, or where it would be."""
+    """Return the position of a key, or the position where it would be."""
     try:
         return keys.index(key)
     except ValueError:

@@ -1,1 +1,1 @@
-"""Cheddar: an XML API, hooks, and invoices that wait for a hook's acknowledgement."""
+"""The mock of Cheddar: an XML API, hooks, and invoices that are held until their hooks are acknowledged."""

@@ -1,4 +1,4 @@
-"""The XML API as an ASGI application, its table of calls, and its refusals as documents."""
+"""The ASGI application for Cheddar's XML API: the table of calls, and the XML documents for refused calls."""
 
 import base64
 import binascii
@@ -43,7 +43,7 @@ __all__ = [
 MAX_BODY = 1_000_000
 FORM = "application/x-www-form-urlencoded"
 FIRST_ERROR = 73_542
-_FIRST_STRUCK = 91_001  # far from the numbers of real errors
+_FIRST_STRUCK = 91_001  # log numbers of errors from faults, far from those of real errors
 
 _METHODS = ("GET", "POST")
 # The headers of a refusal, by its status.
@@ -53,7 +53,7 @@ logger = logging.getLogger("tallyhook_mock.cheddar")
 
 
 def face(mock: "Mock") -> Face:
-    """Return the XML API of a mock. It also answers every path that no other system serves."""
+    """Return the part of a mock that serves Cheddar's XML API, and every path that no other system serves."""
     error_numbers = itertools.count(_FIRST_STRUCK)
 
     def aim(scope: Scope, form: bytes) -> Aim | None:
@@ -79,15 +79,16 @@ def cheddar_app(
     strict: bool = False,
     ignored: Callable[[str, list[str], str, str], None] = lambda action, names, product, code: None,
 ) -> ASGIApp:
-    """Return an app with Cheddar's API under `/xml/` and its page for PayPal payments.
+    """Return an app with Cheddar's API under `/xml/` and the simulated page for PayPal payments.
 
     Args:
-        state: returns the state at the time of a call.
-        now: returns the moment of a call, with a time zone.
-        changed: called after each call and before its answer, to take the call's events.
-        max_body: the maximum length of a form in bytes. A longer form gets a 413.
+        state: a function that returns the current state.
+        now: a function that returns the current time, with a time zone.
+        changed: called after each call is carried out, before it is answered, to process the call's events.
+        max_body: the maximum length of a form in bytes. A longer form is answered with 413.
         strict: refuse a call with an unknown parameter (412) instead of ignoring the parameter.
-        ignored: called if parameters are ignored, with the action, their names, the product and the customer.
+        ignored: called if a call has unknown parameters, with the action, the parameters' names, the product
+            code and the customer code.
     """
     error_numbers = itertools.count(FIRST_ERROR)
     paypal = paypal_app(state, now, changed)
@@ -116,7 +117,10 @@ def cheddar_app(
 
 
 async def _read_form(request: Request, limit: int) -> bytes | None:
-    """Read the whole body, so that the client gets the answer. Returns None if the body is too long."""
+    """Return the whole request body, or None if it is longer than `limit` bytes.
+
+    A body that is too long is still read to its end, because otherwise the client might not get the answer.
+    """
     chunks, length = [], 0
     async for chunk in request.stream():
         length += len(chunk)
@@ -145,7 +149,7 @@ def _carry_out(
     actions = actions_of(controller)
     parameters = read(path, request.scope["query_string"], form)
     product = _product(state, parameters, email)
-    # If a client leaves out the action, its path pairs shift, and the error is about a missing product.
+    # If a client leaves out the action, all that follows shifts, so the error is about a missing product.
     handle = handler(actions, action)
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
@@ -157,13 +161,16 @@ def _carry_out(
 
 
 def _zone(state: State, email: str) -> tzinfo:
-    """The time zone in which a user's dates are read (documented)."""
+    """Return the time zone for the dates in a user's calls (documented)."""
     name = state.time_zones.get(email)
     return ZoneInfo(name) if name else UTC
 
 
 def _sign_in(state: State, authorization: str) -> str:
-    """Return the email of the user with these credentials. Raises a Refusal (401) if they are wrong."""
+    """Return the email of the user whose credentials are in the `Authorization` header.
+
+    Raises a Refusal (401) if they are missing or wrong.
+    """
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -179,7 +186,11 @@ def _sign_in(state: State, authorization: str) -> str:
 
 
 def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
-    """Split `/xml/customers/get/productCode/ACME` into controller, action and path pairs (still encoded)."""
+    """Split a path into the controller, the action, and the remaining segments, which stay percent-encoded.
+
+    For example, `/xml/customers/get/productCode/ACME` has the controller `customers`, the action `get`, and
+    two remaining segments.
+    """
     root, *segments = raw_path.rstrip(b"/").split(b"/")[1:] or [b""]
     if root != b"xml":
         raise not_found("Resource not found")
@@ -188,7 +199,10 @@ def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
 
 
 def _product(state: State, parameters: Parameters, email: str) -> Product:
-    """Return the product that the call names by code, id or both. Every user may use all products."""
+    """Return the product that the call names by code, by id or by both. Raises a Refusal if there is none.
+
+    Every user may use all products.
+    """
     code, written = parameters.text("productCode"), parameters.text("productId")
     if code and code not in state.products:
         raise Refusal(401, f"User {email} does not have access to productCode={code}")
@@ -247,14 +261,20 @@ ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in 
 
 
 def actions_of(controller: str) -> dict[str, Handler]:
-    """Return the calls of a controller. Names are case-sensitive. The texts of the refusals are inferred."""
+    """Return the handlers of a controller's actions, by action. Controller names are case-sensitive.
+
+    Raises a Refusal, whose text is inferred, if there is no such controller.
+    """
     if controller not in ROUTES:
         raise not_found("Resource not found")
     return ROUTES[controller]
 
 
 def handler(actions: dict[str, Handler], action: str) -> Handler:
-    """Return the handler of an action."""
+    """Return the handler of an action.
+
+    Raises a Refusal, whose text is inferred, if there is no such action.
+    """
     if not action:
         raise Refusal(400, "No action selected")
     if action not in actions:
@@ -263,11 +283,14 @@ def handler(actions: dict[str, Handler], action: str) -> Handler:
 
 
 def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
-    """Return the `<error>` document, or an existing customer's document with the error embedded.
+    """Return a refusal as an `<error>` document.
+
+    If `refusal.customer` is set, return that customer's document with the error in it.
 
     Args:
-        id: the log number of the error.
-        at: the moment of the call.
+        refusal: the refusal.
+        id: the error's log number.
+        at: the time of the call.
     """
     element = error_element(id, refusal.status, refusal.message, refusal.aux_code)
     if refusal.customer is not None:
@@ -276,12 +299,15 @@ def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
 
 
 def _broken() -> Refusal:
-    """The answer to an internal error of this server, with Cheddar's text for its own errors."""
+    """Return the refusal for an internal error of the mock.
+
+    It has the text of Cheddar's own internal errors.
+    """
     return failure("1000")
 
 
-# The errors of faults. The texts of 500 and 502 are documented for gateway errors. The text of 503 is
-# documented for planned maintenance.
+# The errors that faults cause, by status. The texts of 500 and 502 are documented for gateway errors. The
+# text of 503 is documented for planned maintenance.
 _ERRORS = {
     500: _broken(),
     502: failure("4000"),
@@ -315,7 +341,10 @@ def _aim(state: State, scope: Scope, form: bytes, at: datetime) -> Aim:
 
 
 def _customer(call: Call) -> Customer | None:
-    """Return the customer that a call names, directly or by an invoice. None if there is no such customer."""
+    """Return the customer that a call names by code, by id, or by one of the customer's invoices.
+
+    Returns None if there is no such customer.
+    """
     ways: tuple[Callable[[], Customer], ...] = (
         call.customer,
         lambda: call.invoice().subscription.customer,

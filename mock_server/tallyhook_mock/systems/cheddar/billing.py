@@ -1,4 +1,4 @@
-"""Billing periods: opening, closing, moving and restarting them, and running their invoices."""
+"""Functions that open, close, move and restart billing periods, and run their invoices."""
 
 from datetime import datetime, timedelta
 
@@ -53,9 +53,10 @@ def draft_invoice(
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """Draft a current invoice. Call `adopt` to add the draft once everything due is paid.
+    """Return a draft of the next current invoice.
 
-    `begun_with` is the invoice whose recurring charge pays for the period that begins.
+    Call `adopt` to add the draft to the subscription once everything due has been paid. `begun_with` is the
+    earlier invoice whose recurring charge pays for the draft's period.
     """
     customer = subscription.customer
     number = state.next_invoice_number(customer.product)
@@ -75,9 +76,10 @@ def draft_invoice(
 
 
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
-    """Replace the pending invoice `instead_of` with the draft made from it. If None, add the draft.
+    """Add a draft to its subscription and return the invoice.
 
-    Call `plan_billing` afterwards to schedule the bill date.
+    If `instead_of` is given, it is the pending invoice from which the draft was made. That invoice is kept,
+    and its values are replaced with the draft's. Call `plan_billing` afterwards to schedule the bill date.
     """
     if instead_of is None:
         draft.subscription.customer.carried = ()
@@ -90,7 +92,7 @@ def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
-    """Schedule the bill date of an open invoice and the reminders before it."""
+    """Schedule an open invoice's bill date and the reminders before that date."""
     state.schedule(invoice.billing_at, bill, invoice)
     for days in invoice.subscription.customer.product.bill_reminder_days:
         when = invoice.billing_at - timedelta(days=days)
@@ -99,7 +101,7 @@ def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def remind(state: State, invoice: Invoice, at: datetime) -> None:
-    """Announce the upcoming bill.
+    """Emit a `billReminder` event if the invoice is still the current one.
 
     Standing: staff 2017.
     """
@@ -114,9 +116,10 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
-    """Carry out a bill date: end the period, begin the next one, and hold or execute the invoice.
+    """Process an invoice's bill date: end the period, begin the next one, and hold or execute the invoice.
 
-    A canceled subscription bills nothing automatically (staff 2009, 2017). Its invoice waits.
+    If the subscription is canceled, the invoice is not executed automatically (staff 2009, 2017). It stays
+    outstanding.
 
     Standing: documented; staff 2012, 2014.
     """
@@ -134,8 +137,8 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
     """End an invoice's period. Every line gets an id, and the invoice becomes outstanding.
 
-    The plan, the promotion and the tax rate are fixed now. `recurring` is the plan whose recurring charge is
-    billed, if that is not the period's plan.
+    The invoice's plan, promotion and tax rate no longer change after this call. `recurring` is the plan whose
+    recurring charge is billed. If it is None, the invoice's own plan is used.
 
     Standing: staff 2011.
     """
@@ -156,9 +159,10 @@ def bill_now(
     *,
     recurring: Plan | None = None,
 ) -> Invoice:
-    """Bill a draft of a pending invoice at once, without a review, as part of a call.
+    """Close and execute a draft at once, without holding it for a review. Returns the paid invoice.
 
-    If the payment fails, this raises a Refusal (422) and `instead_of` is unchanged.
+    `instead_of` is the pending invoice that the draft replaces, if any. If the payment fails, this raises a
+    Refusal (422), and `instead_of` doesn't change.
 
     Standing: inferred.
     """
@@ -171,7 +175,7 @@ def bill_now(
 
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
-    """Execute the outstanding invoice now. If that succeeds, a canceled subscription is reactivated.
+    """Execute a customer's outstanding invoice now. If it is paid, a canceled subscription is reactivated.
 
     Standing: documented.
     """
@@ -179,7 +183,7 @@ def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
 
 
 def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
-    """Execute this outstanding invoice now. An invoice that is not due yet can't be run (staff 2015).
+    """Execute an outstanding invoice now. An invoice that is not due yet can't be run (staff 2015).
 
     Standing: documented.
     """
@@ -195,7 +199,10 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
-    """Offset each charge of an outstanding invoice (staff 2014) with its own credit (a setting)."""
+    """Add credits that offset all charges of an outstanding invoice (staff 2014).
+
+    The setting `waived_by` decides whether each charge gets its own credit.
+    """
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
     invoice.promotion, invoice.credits = None, ()
@@ -219,13 +226,14 @@ def reactivate(
     paid: Invoice | None = None,
     first_bill: datetime | None = None,
 ) -> None:
-    """Undo a cancellation.
+    """Undo a subscription's cancellation.
 
-    Before the next bill date the old period continues, and the bill date doesn't change (documented). After
-    that date, reactivating is a new sign-up. Its first bill is on the plan's date or on `first_bill`
-    (documented; staff 2018). `paid` is an outstanding invoice that was paid to reactivate. The new sign-up is
-    then billed one period later (a setting). If a bill made now is not paid, this raises a Refusal (422) and
-    the subscription remains canceled.
+    If the next bill date has not passed, the old period continues and its bill date doesn't change
+    (documented). After the bill date, a reactivation is a new sign-up. Its first bill date follows from the
+    plan, unless `first_bill` is given (documented; staff 2018). `paid` is an outstanding invoice that was
+    just paid to reactivate the subscription. In this case, the new sign-up is first billed one period later
+    (setting `long_cancel_with_outstanding`). If a bill is due at once and the payment fails, this raises a
+    Refusal (422), and the subscription remains canceled.
 
     Standing: client.
     """
@@ -252,10 +260,11 @@ def _sign_up_again(
     paid: Invoice | None,
     first_bill: datetime | None,
 ) -> None:
-    """Sign up again. Usage from before the cancellation is not billed, unless a setting says so (inferred).
+    """Start a new sign-up for a subscription that was still canceled after its bill date.
 
-    A bill made now has no usage. Lasting counters are billed with the first full period. The pending invoice
-    keeps its custom charges and credits.
+    Usage from before the cancellation is not billed, unless the setting `long_cancel_usage` says so
+    (inferred). If the new sign-up is billed at once, the bill has no usage, and the counters of non-periodic
+    items are billed with the first full period. The pending invoice keeps its custom charges and credits.
     """
     customer, plan = subscription.customer, subscription.plan
     rules = customer.product.rules
@@ -286,7 +295,10 @@ def _sign_up_again(
 
 
 def move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
-    """Move the bill date and the whole cycle. If `when` is now or in the past, bill at once (documented)."""
+    """Move the bill date to `when`, and count later bill dates from that date.
+
+    If `when` is now or in the past, the invoice is billed at once (documented).
+    """
     pending = subscription.pending
     if pending is not None:
         draft = replace(_reopened(pending), billing_at=when)
@@ -303,7 +315,11 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
 
 
 def _reopened(pending: Invoice) -> Invoice:
-    """Return a copy of a pending invoice, reopened if its bill date passed during a cancellation."""
+    """Return an open copy of a pending invoice.
+
+    If the bill date passed during a cancellation, the copy keeps custom charges and credits, but no other
+    lines.
+    """
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
     added = (
@@ -322,7 +338,10 @@ def restart_cycle(
     *,
     begun_with: Invoice | None = None,
 ) -> None:
-    """Count billing dates from `at`. `begun_with` is the invoice that bills the new period."""
+    """Start a new billing cycle at `at` and open its first period, unless the plan bills only once.
+
+    `begun_with` is the invoice whose recurring charge pays for that period.
+    """
     subscription.anchor, subscription.cycle = at, 1
     billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
@@ -333,13 +352,13 @@ def restart_cycle(
 
 
 def last_period(customer: Customer) -> Invoice | None:
-    """Return the invoice of the latest period. None if there is no period."""
+    """Return the invoice of a customer's latest period, or None if there is no period."""
     periods = (made for made in customer.invoices if made.type is InvoiceType.SUBSCRIPTION)
     return max(periods, key=lambda made: made.number, default=None)
 
 
 def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
-    """Return the counters that continue in the next period on `plan`: the counters of non-periodic items.
+    """Return the counters that keep their values in the next period: those of `plan`'s non-periodic items.
 
     Standing: staff 2013.
     """
@@ -347,9 +366,6 @@ def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
         return ()
     lasting = {planned.item.code for planned in plan.items if not planned.is_periodic}
     return tuple(counter for counter in invoice.counters if counter.item in lasting)
-
-
-# -- charges
 
 
 # -- internal

@@ -1,4 +1,4 @@
-"""The calls under `/customers`."""
+"""The handlers of the calls under `/customers`."""
 
 import time
 from collections import Counter
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 IMPORT_AT_MOST = 100
-# How far the time in a confirmation may be from now (inferred).
+# The largest difference between the time in a confirmation and the current time (inferred).
 CONFIRMED_WITHIN = timedelta(hours=1)
 
 ChangeQuantity: TypeAlias = Callable[..., None]
@@ -62,7 +62,10 @@ ChangeQuantity: TypeAlias = Callable[..., None]
 
 
 def get(call: Call) -> str:
-    """Return one customer by code, id or invoice number. Without any of these, return the list."""
+    """Return one customer by code, id or invoice number.
+
+    If none of these is given, return all customers that pass the filters.
+    """
     parameters = call.parameters
     if "code" in parameters or "id" in parameters:
         return call.answer(call.customer())
@@ -78,7 +81,10 @@ def get_all(call: Call) -> str:
 
 
 def list_(call: Call) -> str:
-    """Like `get_all`, but only with current subscriptions and their pending invoices (a client)."""
+    """Return the customers that pass the filters.
+
+    Unlike `get_all`, this shows only each customer's current subscription and pending invoice (a client).
+    """
     return _listed(call, has_history=False)
 
 
@@ -94,7 +100,7 @@ def _listed(call: Call, *, has_history: bool = True) -> str:
 
 
 class _Application(Value, frozen=True):
-    """A new customer whose fields have all been checked."""
+    """The checked fields of a customer who is about to be created."""
 
     details: Details
     plan: Plan
@@ -134,11 +140,11 @@ def new(call: Call) -> str:
 
 
 def import_(call: Call) -> str:
-    """Create up to a hundred customers, or none of them.
+    """Create up to a hundred customers. If one is refused, none is created.
 
-    Customers are sent as `0[code]=…` (the official client) or `customers[0][code]=…` (inferred). One customer
-    may also be sent with flat names (the reference). Without an `initialBillDate`, nothing is
-    scheduled until a `changeBillDate` (documented).
+    Customers are sent as `0[code]=…` (the official client) or `customers[0][code]=…` (inferred). A single
+    customer may also be sent with plain names such as `code=…` (the API reference). If a customer has no
+    `initialBillDate`, no bill is scheduled until a later call sets a `changeBillDate` (documented).
     """
     parameters = call.parameters
     numbered = [
@@ -168,9 +174,9 @@ def import_(call: Call) -> str:
 def _application(
     call: Call, parameters: Parameters, codes: Container[str], *, is_import: bool = False
 ) -> _Application:
-    """Read a new customer in the documented order: plan, names, code, email, the rest, and the card.
+    """Read and check a new customer's fields in the documented order: plan, names, code, email, others, card.
 
-    `codes` are the codes of other customers in the same call.
+    `codes` has the codes of the other customers in the same call, which this customer can't have.
     """
     terms = parameters.level("subscription")
     plan = _plan(call, terms)
@@ -186,10 +192,10 @@ def _application(
     items, charges = _items(call, plan, parameters), read_charges(parameters)
     is_scheduled = first_bill is not None or not is_import
     if not is_scheduled and (items or charges):
-        # There is no invoice yet for these items and charges.
+        # These items and charges need an invoice, and there is none yet.
         raise terms.invalid("initialBillDate", "isEmpty", "A value is required")
     payment = None
-    # In an import the method may be empty. Payment data are then ignored (documented).
+    # In an import the method may be empty. If it is, payment data are ignored (documented).
     is_without = is_import and "method" in terms and not terms.text("method")
     due = first_bill or plan.first_bill(call.at, call.product.rules)
     owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0
@@ -210,7 +216,10 @@ def _application(
 
 
 def _first_bill(call: Call, terms: Parameters) -> datetime | None:
-    """Return the `initialBillDate`. It must be today or later in the caller's time zone (documented)."""
+    """Return the `initialBillDate`, or None if it is not given.
+
+    It must be today or later in the caller's time zone (documented).
+    """
     given = validators.moment(terms, "initialBillDate", call.zone)
     if given is not None and call.product.rules.past_initial_bill_date == "refused":
         today = call.at.astimezone(call.zone).date()
@@ -225,7 +234,7 @@ def _must_pay(plan: Plan) -> bool:
 
 
 def _plan(call: Call, terms: Parameters) -> Plan | None:
-    """Return the plan that a call names, if any."""
+    """Return the plan that a call names by `planCode`, or None if the call names no plan."""
     code = validators.text(terms, "planCode")
     if code and code not in call.product.plans:
         raise Refusal(412, f"No plan found with code={code}")  # without an auxCode, as above
@@ -233,7 +242,10 @@ def _plan(call: Call, terms: Parameters) -> Plan | None:
 
 
 def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
-    """Return the coupon in a call. Raises a Refusal if it can't be redeemed `times` more times."""
+    """Return the coupon code in a call, or an empty text if there is none.
+
+    Raises a Refusal if the coupon can't be redeemed `times` more times.
+    """
     code = validators.text(terms, "couponCode")
     if code:
         try:
@@ -244,7 +256,10 @@ def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
 
 
 def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
-    """Read the initial quantities from `items[k][itemCode]` and `items[k][quantity]`."""
+    """Read a new customer's quantities from `items[k][itemCode]` and `items[k][quantity]`.
+
+    Returns them by item code.
+    """
     quantities = {}
     for entry in parameters.levels("items"):
         code = validators.required(entry, "itemCode")
@@ -265,7 +280,7 @@ def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]
 
 
 def edit(call: Call) -> str:
-    """Edit customer and subscription together. If either is refused, neither changes.
+    """Edit a customer and their subscription together. If one of the two edits is refused, neither is made.
 
     Fields are checked in the same order as for a new customer: plan, customer, card (inferred).
     """
@@ -286,7 +301,7 @@ def edit_customer(call: Call) -> str:
 
 
 def edit_subscription(call: Call) -> str:
-    """Edit the subscription. Fields are at the top level (documented) or in `subscription[…]` (clients)."""
+    """Edit a subscription. The fields are at the top level (documented) or in `subscription[…]` (clients)."""
     customer = call.customer()
     terms = call.parameters
     if isinstance(nested := terms.values.get("subscription"), Parameters):
@@ -319,7 +334,7 @@ def _apply_details(call: Call, customer: Customer, details: Details) -> None:
 
 
 class _Change(Value, frozen=True):
-    """A subscription change whose fields have been checked. Either all of it is applied or none of it."""
+    """The checked fields of a call that changes a subscription."""
 
     terms: Parameters
     plan: Plan | None
@@ -393,7 +408,11 @@ def remove_item_quantity(call: Call) -> str:
 
 
 def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
-    """Change a counter. `invoicePeriod` is documented for set-item-quantity, elsewhere it is a setting."""
+    """Change an item's counter with the function `change`. If `default` is None, the quantity is required.
+
+    `invoicePeriod` is documented only for set-item-quantity. For the other calls, the setting
+    `added_to_outstanding` decides whether it is obeyed.
+    """
     customer = call.customer()
     parameters = call.parameters
     obeys = default is None or call.product.rules.added_to_outstanding == "obeyed"
@@ -434,9 +453,9 @@ def delete(call: Call) -> str:
 
 
 def delete_all(call: Call) -> str:
-    """Delete every customer of the product, confirmed by the current Unix time.
+    """Delete every customer of the product. As a confirmation, the call must send the current Unix time.
 
-    Clients use their machine's clock, so both the real time and the mock's are accepted (inferred).
+    Clients use their machine's clock, so both the real time and the mock's time are accepted (inferred).
     """
     if call.product.rules.delete_all_confirm == "any":
         validators.required(call.parameters, "confirm")

@@ -1,4 +1,4 @@
-"""The calls about invoices, and functions that read charges and credits from calls."""
+"""The handlers of the calls under `/invoices`, and functions that read charges and credits from a call."""
 
 from tallyhook_mock.systems.cheddar import billing, payments, validators
 from tallyhook_mock.systems.cheddar.charges import NewCharge, one_time_invoice
@@ -10,7 +10,7 @@ __all__ = ["new", "refund", "run", "send_email", "void", "void_or_refund", "waiv
 
 
 def new(call: Call) -> str:
-    """Create a one-time invoice and execute it at once."""
+    """Create a one-time invoice with the charges in the call, and execute it at once."""
     customer = call.customer()
     charges = read_charges(call.parameters)
     if not charges:
@@ -20,7 +20,7 @@ def new(call: Call) -> str:
 
 
 def refund(call: Call) -> str:
-    """Refund `amount`, or everything that was paid."""
+    """Refund the `amount` in the call. If the call has no amount, refund everything that was paid."""
     invoice = call.invoice()
     amount = None
     if call.parameters.text("amount"):
@@ -30,7 +30,11 @@ def refund(call: Call) -> str:
 
 
 def void(call: Call) -> str:
-    """Undo a payment. The PHP client sends an `amount` here. How Cheddar handles the amount is not known."""
+    """Undo the payment of an invoice.
+
+    The PHP client sends an `amount` with this call. It is not known how Cheddar handles the amount, so the
+    setting `void_with_amount` decides.
+    """
     invoice = call.invoice()
     if call.parameters.text("amount"):
         rule = call.product.rules.void_with_amount
@@ -50,21 +54,21 @@ def void_or_refund(call: Call) -> str:
 
 
 def waive(call: Call) -> str:
-    """Offset all charges of an outstanding invoice, so that it can be run for 0.00 (staff 2014)."""
+    """Offset all charges of an outstanding invoice with credits, so that its total is 0.00 (staff 2014)."""
     invoice = call.invoice()
     billing.waive(call.state, invoice, call.at)
     return call.answer(invoice.subscription.customer)
 
 
 def run(call: Call) -> str:
-    """Run one outstanding invoice, by its number (staff 2014)."""
+    """Run the outstanding invoice that the call names by number (staff 2014)."""
     invoice = call.invoice()
     billing.run_invoice(call.state, invoice, call.at)
     return call.answer(invoice.subscription.customer)
 
 
 def send_email(call: Call) -> str:
-    """Record on the timeline who would have received the invoice. No mail is sent."""
+    """Record on the timeline the address that would have received the invoice. The mock sends no email."""
     invoice = call.invoice()
     customer = invoice.subscription.customer
     call.state.emit("email", call.at, customer, invoice=invoice, note=customer.details.get("email", ""))
@@ -72,7 +76,7 @@ def send_email(call: Call) -> str:
 
 
 def read_charge(parameters: Parameters) -> NewCharge:
-    """Read one charge. A negative amount makes it a credit."""
+    """Read one charge. If its amount is negative, it is a credit."""
     return NewCharge(
         validators.required(parameters, "chargeCode", CHARGE_CODE_LENGTH),
         validators.count(parameters, "quantity"),
@@ -82,5 +86,5 @@ def read_charge(parameters: Parameters) -> NewCharge:
 
 
 def read_charges(parameters: Parameters) -> list[NewCharge]:
-    """Read every charge from `charges[k][…]`, in the order of the call."""
+    """Read all charges from `charges[k][…]`, in the order in which they were sent."""
     return [read_charge(entry) for entry in parameters.levels("charges")]

@@ -1,6 +1,6 @@
-"""The calls under `/plans` and `/promotions` that read the catalogue or change it, as some clients do.
+"""The handlers of the calls under `/plans` and `/promotions`. Some clients change plans with them.
 
-A deleted plan still applies to its subscribers, unchanged (inferred).
+After a plan is deleted, its subscribers keep it unchanged (inferred).
 """
 
 from decimal import Decimal
@@ -32,7 +32,7 @@ _MOST_UNITS = 120
 
 
 def get(call: Call) -> str:
-    """Return one plan by code or id, or all plans."""
+    """Return one plan by code or id. If neither is given, return all plans."""
     if "code" in call.parameters or "id" in call.parameters:
         return plans_document((_plan(call),), call.at, call.product.rules)
     if not call.product.plans:
@@ -41,7 +41,10 @@ def get(call: Call) -> str:
 
 
 def new(call: Call) -> str:
-    """Create a plan. It bills monthly unless a frequency is given, as in a catalogue (inferred)."""
+    """Create a plan.
+
+    If no billing frequency is given, the plan bills monthly, like a plan in a catalogue (inferred).
+    """
     parameters = call.parameters
     code = validators.required(parameters, "code", 36)
     if code in call.product.plans:
@@ -53,7 +56,9 @@ def new(call: Call) -> str:
 
 
 def edit(call: Call) -> str:
-    """Change only the given fields. The code identifies the plan and can't be changed.
+    """Change a plan. Fields that the call omits don't change.
+
+    The code identifies the plan and can't be changed.
 
     Standing: inferred.
     """
@@ -71,7 +76,10 @@ def _store(call: Call, plan: Plan) -> str:
 
 
 def _plan(call: Call) -> Plan:
-    """Return the call's plan by id, or else by code. The text of the refusal for an id is inferred."""
+    """Return the plan that the call names by id or code. If both are given, the id is used.
+
+    The text of the refusal for an unknown id is inferred.
+    """
     if written := call.parameters.text("id"):
         number = ids.parse(written)
         for plan in call.product.plans.values():
@@ -82,7 +90,7 @@ def _plan(call: Call) -> Plan:
 
 
 def _read(call: Call, plan: Plan) -> Plan:
-    """Return the plan with every given field replaced."""
+    """Return a copy of `plan` that has the values of all fields in the call."""
     given = call.parameters
     if "name" in given:
         validators.required(given, "name", 60)
@@ -121,7 +129,7 @@ def _read(call: Call, plan: Plan) -> Plan:
 
 
 def _items(call: Call) -> tuple[PlanItem, ...]:
-    """Read the tracked items from `items[k][…]`. An item that the product already has keeps its id."""
+    """Read a plan's tracked items from `items[k][…]`. An item that the product already has keeps its id."""
     # All items are read before any is stored, so a refused call stores none.
     read = [_item(entry) for entry in call.parameters.levels("items")]
     planned = []
@@ -150,7 +158,10 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
 
 
 def get_promotions(call: Call) -> str:
-    """Return one promotion by coupon code or id, or all promotions. The refusals' texts are inferred."""
+    """Return the promotions that the call names by coupon code or id.
+
+    If the call has neither, return all promotions. The refusals' texts are inferred.
+    """
     found = list(call.product.promotions.values())
     parameters = call.parameters
     if "code" in parameters:

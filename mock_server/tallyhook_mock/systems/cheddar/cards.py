@@ -1,4 +1,4 @@
-"""Payment methods in calls: a card, a gateway token or PayPal, checked in the documented order."""
+"""Reads payment methods from calls: a card, a gateway token or PayPal, checked in the documented order."""
 
 import re
 from calendar import monthrange
@@ -27,7 +27,7 @@ _EXPIRATION = re.compile(r"(0[1-9]|1[0-2])/(\d{4})", re.ASCII)
 _CODE = re.compile(r"\d{3,4}", re.ASCII)
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _GIVEN_BY = ("ccNumber", "ccExpiration", "ccExpMonth", "ccExpYear", "ccCardCode", "gatewayToken")
-# Maximum lengths of names and addresses: for a new customer, and for an edit (documented).
+# The maximum lengths of names and addresses for a new customer and for an edit (documented).
 _LONGEST = {
     "ccFirstName": (40, 20),
     "ccLastName": (40, 20),
@@ -42,19 +42,19 @@ _LONGEST = {
 
 
 def is_renewed(parameters: Parameters) -> bool:
-    """Whether a call has a new payment method: a card's number or expiration, a token, or PayPal."""
+    """Return whether a call has a new payment method: a card's number or expiration, a token, or PayPal."""
     return parameters.text("method") == "paypal" or any(parameters.text(name) for name in _GIVEN_BY)
 
 
 def is_given(parameters: Parameters, known: PaymentMethod | None = None) -> bool:
-    """Whether a call has a new payment method, or changes anything about the known card."""
+    """Return whether a call has a new payment method, or a new name or address for the `known` card."""
     if is_renewed(parameters):
         return True
     return known is not None and known.method == "cc" and any(map(parameters.text, CARD_DETAILS))
 
 
 def read_card_details(parameters: Parameters, *, is_new: bool) -> dict[str, str]:
-    """Read the name and address in a call. They are kept even without a card (clients)."""
+    """Read the payer's name and address from a call. They are kept even if the call has no card (clients)."""
     return {name: _detail(parameters, name, {}, is_new=is_new) for name in _LONGEST if name in parameters}
 
 
@@ -67,15 +67,15 @@ def read_payment(
     token: str = "",
     customer: Customer | None = None,
 ) -> PaymentMethod:
-    """Read the payment method in a call. Raises a Refusal for the first invalid field.
+    """Read the payment method from a call. Raises a Refusal for the first invalid field.
 
-    An edit keeps every field that it omits, including the card itself. With a card on file, any subset of the
-    fields may be sent (documented).
+    If the customer already has a card, the call may send any subset of the fields (documented). Fields that
+    the call omits, including the card number, keep their values.
 
     Args:
         parameters: the level with the subscription's fields.
-        token: a gateway token among the customer's fields.
-        customer: the existing customer. A refusal by the gateway is embedded in the customer's document.
+        token: the gateway token among the customer's fields, or an empty text.
+        customer: the existing customer, or None for a new one.
     """
     known = customer.subscription.payment if customer else None
     details_known = known.details if known else customer.subscription.card_details if customer else {}
@@ -127,19 +127,25 @@ def read_payment(
 
 
 def _detail(parameters: Parameters, name: str, known: Mapping[str, str], *, is_new: bool) -> str:
-    """Return one field of the name or address from the call, or else its known value."""
+    """Return one field of the payer's name or address from the call, or else the value in `known`."""
     if name in parameters:
         return validators.text(parameters, name, _LONGEST[name][0 if is_new else 1])
     return known.get(name, "")
 
 
 def card_type(number: str) -> str:
-    """Return `visa`, `mc`, `amex`, `disc`, `diners` or `jcb`. Empty if the number fits no card type."""
+    """Return a card number's type: `visa`, `mc`, `amex`, `disc`, `diners` or `jcb`.
+
+    Returns an empty text if the number fits none of them.
+    """
     return next((name for name, (prefix, _) in _INSTITUTES.items() if prefix.match(number)), "")
 
 
 def _number(parameters: Parameters) -> str:
-    """Read a card number and check that it is a possible one. Spaces and dashes are ignored."""
+    """Read a card number. Raises a Refusal if its type, its length or its check digit is wrong.
+
+    Spaces and dashes are ignored.
+    """
     number = re.sub(r"[ -]", "", validators.required(parameters, "ccNumber"))
     shown = _masked(number)
     if not (number.isascii() and number.isdigit()):
@@ -155,18 +161,25 @@ def _number(parameters: Parameters) -> str:
 
 
 def _masked(number: str) -> str:
-    """Return the number as messages show it. A possible card number is cut to its last four digits."""
+    """Return a card number for an error message.
+
+    If it has twelve characters or more, only the last four are shown.
+    """
     return validators.quoted(number if len(number) < 12 else "*" * min(len(number) - 4, 15) + number[-4:])
 
 
 def _passes_luhn(number: str) -> bool:
-    # A digit, its double, and the digit sum of the double: 7, 14, 5.
+    # `_DOUBLED` maps each digit to the digit sum of its double: 7 becomes 14, whose digit sum is 5.
     doubled = number[-2::-2].translate(_DOUBLED)
     return sum(map(int, number[-1::-2] + doubled)) % 10 == 0
 
 
 def _expiration(parameters: Parameters, known: date | None, *, is_required: bool) -> date | None:
-    """Read `ccExpiration` (MM/YYYY) or `ccExpMonth`, `ccExpYear` (a client) as the month's last day."""
+    """Return the last day of the month in which a card expires, or `known` if the call has no expiration.
+
+    The month is read from `ccExpiration` (MM/YYYY), or from `ccExpMonth` and `ccExpYear` (a client). If
+    `is_required` is true, a call without an expiration is refused.
+    """
     value = parameters.text("ccExpiration")
     month, year = parameters.text("ccExpMonth"), parameters.text("ccExpYear")
     if not value and month and year:

@@ -1,4 +1,4 @@
-"""Cheddar's part of a catalogue: customers, plans, items and promotions, named as Cheddar names them."""
+"""Cheddar's tables in a catalogue: customers, plans, items and promotions. Fields have Cheddar's names."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date, datetime
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class CustomerTable(Table):
-    """A customer, with the documented maximum lengths of its fields."""
+    """A customer in a catalogue. The fields have the documented maximum lengths."""
 
     code: Required
     plan_code: Required
@@ -61,7 +61,7 @@ class CustomerTable(Table):
 
 
 class ItemTable(Table):
-    """An item that a plan tracks."""
+    """An item that a plan in a catalogue tracks."""
 
     code: Required
     name: Text | None = None
@@ -113,7 +113,7 @@ class PromotionTable(Table):
 
 
 class Seed(Value, frozen=True):
-    """A customer to create, and where the catalogue defines it."""
+    """A customer to create from a catalogue. `place` says where the catalogue defines the customer."""
 
     place: str
     code: str
@@ -127,7 +127,10 @@ class Seed(Value, frozen=True):
     initial_bill_at: datetime | None
 
     def create(self, state: State, product: Product, at: datetime) -> None:
-        """Create the customer, with a simulated Visa card if the plan requires a payment method."""
+        """Create the customer.
+
+        If the plan requires a payment method, the customer gets a simulated Visa card.
+        """
         new_customer(
             state,
             product,
@@ -146,14 +149,14 @@ class Seed(Value, frozen=True):
 
     def _card(self, state: State, at: datetime) -> PaymentMethod:
         names = {"ccFirstName": self.details["firstName"], "ccLastName": self.details["lastName"]}
-        # The clock never reaches this date.
+        # The mock's clock never reaches this expiration date.
         return PaymentMethod(
             state.ids.next(), "cc", at, names, "visa", "411111", "1111", date(min(at.year + 50, 9999), 12, 31)
         )
 
 
 def read_customer(table: CustomerTable, plans: Mapping[str, Plan]) -> Seed:
-    """Read a customer, who must be on one of `plans`."""
+    """Return the customer that a table defines. The customer's plan must be one of `plans`."""
     plan = plans.get(table.plan_code)
     if plan is None:
         meant = _meant(table.plan_code, plans)
@@ -187,9 +190,9 @@ def read_customer(table: CustomerTable, plans: Mapping[str, Plan]) -> Seed:
 def read_plan(
     table: PlanTable, items: MutableMapping[str, Item], known: Mapping[str, Plan], ids: Ids, at: datetime
 ) -> Plan:
-    """Read a plan. Tracked items that are new to the product are added to `items`.
+    """Return the plan that a table defines. Tracked items that are new to the product are added to `items`.
 
-    If a `known` plan has the same code, the result is an edited version of that plan.
+    If `known` has a plan with the same code, the new plan keeps that plan's id and creation date.
     """
     code, edited, is_paid = table.code, known.get(table.code), table.payment_method_is_required
     tracked: dict[str, PlanItem] = {}
@@ -238,7 +241,7 @@ def _read_item(table: ItemTable, items: MutableMapping[str, Item], ids: Ids, at:
 
 
 def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, at: datetime) -> Promotion:
-    """Read a promotion. Its plans must be among `plans`."""
+    """Return the promotion that a table defines. The plans that it names must be among `plans`."""
     for code in table.plans:
         if code not in plans:
             raise table.wrong("plans", f"there is no plan {code!r}")
@@ -264,7 +267,7 @@ def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, a
 
 
 def _meant(written: str, known: Iterable[str]) -> str:
-    """Return a hint for a wrong name: the closest known name, or all known names."""
+    """Return a hint for an unknown name: the most similar known name, or else all known names."""
     there = list(known)
     near = get_close_matches(written, there, 1)
     return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(there) or 'none'}"

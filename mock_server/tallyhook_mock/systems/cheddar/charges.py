@@ -1,4 +1,4 @@
-"""Charges and credits on invoices, and one-time invoices outside the cycle."""
+"""Charges and credits on invoices, and one-time invoices outside the billing cycle."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class NewCharge(Value, frozen=True):
-    """A charge that a caller asks for. A negative amount makes it a credit."""
+    """A charge to add to an invoice, or a credit if `each_amount` is negative."""
 
     code: str
     quantity: Decimal
@@ -46,7 +46,10 @@ class NewCharge(Value, frozen=True):
 
 
 def discount(state: State, invoice: Invoice) -> None:
-    """Update a promotion's credits after the charges of a closed invoice have changed."""
+    """Recalculate a promotion's credits on a closed invoice.
+
+    Call this after the invoice's charges have changed.
+    """
     if invoice.state is not InvoiceState.OPEN:
         invoice.credits = tuple(
             credit if credit.id else replace(credit, id=state.ids.next())
@@ -55,7 +58,7 @@ def discount(state: State, invoice: Invoice) -> None:
 
 
 def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
-    """Return the plan's setup charge, if it has one."""
+    """Return a tuple with the plan's setup charge, or an empty tuple if the plan has none."""
     amount = plan.setup_charge_amount
     if not amount:
         return ()
@@ -63,7 +66,9 @@ def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
 
 
 def target(customer: Customer, *, outstanding: bool) -> Invoice:
-    """Return the current or outstanding invoice, whichever a call asks for.
+    """Return a customer's outstanding invoice if `outstanding` is true, or else the current invoice.
+
+    Raises a Refusal if there is no such invoice.
 
     Standing: documented.
     """
@@ -81,7 +86,7 @@ def target(customer: Customer, *, outstanding: bool) -> Invoice:
 def add_charge(
     state: State, customer: Customer, new: NewCharge, *, outstanding: bool, at: datetime
 ) -> Charge:
-    """Add a custom charge or credit to the current or the outstanding invoice."""
+    """Add a custom charge or credit to a customer's current or outstanding invoice."""
     invoice = target(customer, outstanding=outstanding)
     charge = custom(state, new, at)
     invoice.charges += (charge,)
@@ -94,7 +99,7 @@ def add_charge(
 def delete_charge(
     state: State, customer: Customer, charge_id: int, *, outstanding: bool, at: datetime
 ) -> None:
-    """Remove a custom charge."""
+    """Remove a custom charge or credit from a customer's current or outstanding invoice."""
     invoice = target(customer, outstanding=outstanding)
     for charge in invoice.charges:
         if charge.id == charge_id and charge.type is ChargeType.CUSTOM:
@@ -106,7 +111,7 @@ def delete_charge(
 
 
 def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewCharge], at: datetime) -> Invoice:
-    """Bill custom charges at once, outside the cycle."""
+    """Bill custom charges at once on an invoice of their own. Raises a Refusal (422) if the payment fails."""
     lines = tuple(custom(state, new, at) for new in charges)
     invoice = bill_at_once(state, customer.subscription, lines, at)
     if invoice.state is not InvoiceState.PAID:
@@ -117,7 +122,7 @@ def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewChar
 def bill_at_once(
     state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
 ) -> Invoice:
-    """Execute an invoice outside the cycle. The invoice is kept even if it is not paid."""
+    """Create a one-time invoice with `charges` and execute it. The invoice is kept even if it is not paid."""
     invoice = _one_time(state, subscription, charges, at)
     _put_beside(state, invoice)
     payments.execute(state, invoice, at)
@@ -125,7 +130,10 @@ def bill_at_once(
 
 
 def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> None:
-    """Execute an invoice outside the cycle in a call. If the payment fails (422), the invoice is dropped."""
+    """Create a one-time invoice with `charges` and execute it as part of a call.
+
+    If the payment fails, this raises a Refusal (422), and the invoice is not kept.
+    """
     invoice = _one_time(state, subscription, charges, at)
     payment = payments.collect(state, invoice, invoice, at)
     _put_beside(state, invoice)

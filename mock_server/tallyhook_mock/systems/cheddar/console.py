@@ -34,7 +34,7 @@ _PERIODS = 6
 
 @dataclass(frozen=True, slots=True)
 class Quantities:
-    """The counters of a customer's items: one column per period, the newest first."""
+    """The counters of a customer's items. There is one column per period, newest first."""
 
     periods: list[Invoice]
     items: list[PlanItem]
@@ -92,12 +92,18 @@ _INVOICE_ORDERS: dict[str, Callable[[Invoice], Any]] = {
 
 
 def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any, ...]:
-    """Return a sort key. Customers without an invoice come first, or last in descending order."""
+    """Return a customer's sort key: the value that `what` reads from the invoice.
+
+    Customers without an invoice come first, or last in descending order.
+    """
     return () if invoice is None else (what(invoice),)
 
 
 async def index(request: Request) -> Response:
-    """Show all customers in order of creation, unless the request asks for another order."""
+    """Show the customers that match the filter.
+
+    They are in order of creation unless the request asks for another order.
+    """
     state, wanted = mock_of(request).state, Filter.of(request)
     return page(
         request,
@@ -118,7 +124,10 @@ async def index(request: Request) -> Response:
 
 
 async def invoices(request: Request) -> Response:
-    """Show all customers' invoices, newest first unless the request asks for another order."""
+    """Show the invoices that match the filter.
+
+    They are newest first unless the request asks for another order.
+    """
     wanted = Filter.of(request)
     return page(
         request,
@@ -165,7 +174,7 @@ async def show(request: Request) -> Response:
         quantities=_quantities(customer),
         coming=forecast(mock.state, customer, COMING, mock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
-        # This program draws the picture and escapes all text from outside.
+        # The mock draws the picture itself and escapes all text from outside.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         entries=events(request, entries),
         hooks=mock.state.hooks.about(product.code, customer.code)[:-6:-1],
@@ -178,7 +187,7 @@ async def picture_style(request: Request) -> Response:
 
 
 async def rules(request: Request) -> Response:
-    """Show the settings of every product with their current values."""
+    """Show every product's settings with their current values."""
     products = [*mock_of(request).state.products.values()]
     return page(request, "cheddar/rules.html", "Rules", products=products, chosen=_chosen)
 

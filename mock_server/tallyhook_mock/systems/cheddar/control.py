@@ -1,6 +1,7 @@
-"""Routes for what Cheddar's API lacks: `/_mock/customers`, their invoices, forecasts and timelines.
+"""Control routes that show Cheddar's customers, and their invoices, forecasts and timelines.
 
-`/_mock/customers/…/bill` plays a period to its end; `/_mock/calls` carries out a call without credentials.
+`/_mock/customers/…/bill` advances the clock until a customer's period is billed. `/_mock/calls` carries out
+an API call without credentials.
 """
 
 from typing import Annotated, Any
@@ -35,7 +36,7 @@ __all__ = ["ROUTES", "bill_period"]
 
 @asks("product", *PAGE)
 async def timeline(request: Request) -> JSONResponse:
-    """Return a customer's timeline, oldest first. `?product=` is needed if there are several products."""
+    """Return a customer's timeline, oldest first. `?product=` is required if there are several products."""
     product = named_product(request, request.query_params.get("product"))
     code = request.path_params["code"]
     entries = mock_of(request).timeline.numbered(code, product=product.code)
@@ -46,7 +47,7 @@ async def timeline(request: Request) -> JSONResponse:
 
 @asks("product")
 async def drawn(request: Request) -> Response:
-    """Draw a customer's timeline. A deleted customer has no picture."""
+    """Return a picture of a customer's timeline. There is no picture of a deleted customer."""
     mock, product = mock_of(request), named_product(request, request.query_params.get("product"))
     customer = mock.state.customer(product, request.path_params["code"])
     return shown.drawn(tell(mock, customer))
@@ -54,7 +55,10 @@ async def drawn(request: Request) -> Response:
 
 @asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
-    """Forecast the next `?invoices=` invoices (3 by default). This changes nothing."""
+    """Return a forecast of a customer's next invoices. `?invoices=` is their number (3 by default).
+
+    The forecast changes nothing.
+    """
     mock, given = mock_of(request), request.query_params
     count = accounts.wanted(given)
     customer = mock.state.customer(named_product(request, given.get("product")), request.path_params["code"])
@@ -71,7 +75,7 @@ class DeclineTable(Table):
 
 @takes(DeclineTable)
 async def decline(request: Request, wish: DeclineTable) -> JSONResponse:
-    """Have the gateway refuse the next `count` charges of a `customer`."""
+    """Make the gateway decline the next `count` charges of a `customer`."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     mock.decline(customer, wish.count)
@@ -100,9 +104,9 @@ class CallTable(Table):
 
 @takes(CallTable)
 async def make(request: Request, wish: CallTable) -> JSONResponse:
-    """Carry out a call of Cheddar's API, such as `customers/new`, with the `parameters` of its form.
+    """Carry out a call of Cheddar's API, such as `customers/new`, with `parameters` as its form.
 
-    Faults don't affect this call, and it isn't logged. Unknown parameters are refused.
+    Planned faults don't affect the call, and it isn't logged. Unknown parameters are refused.
     """
     mock = mock_of(request)
     controller, _, action = wish.call.partition("/")
@@ -127,7 +131,10 @@ class BillTable(Table):
 
 @takes(BillTable)
 async def bill(request: Request, wish: BillTable) -> JSONResponse:
-    """Play a customer's period to its end: bill date, hooks, an hour's wait, run. Returns the invoice."""
+    """Advance the clock until a customer's period is billed: bill date, hooks, an hour's wait, execution.
+
+    Returns the invoice.
+    """
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), request.path_params["code"])
     try:
@@ -142,14 +149,15 @@ async def bill(request: Request, wish: BillTable) -> JSONResponse:
 
 
 async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoice:
-    """Play a customer's period to its end. Returns the invoice, which may not be paid.
+    """Advance the clock until a customer's period is billed. Returns the invoice, which may not be paid.
 
-    The clock moves to the bill date, and hooks are delivered and retried on their schedule until they are
-    acknowledged. An hour later the invoice runs. Playing stops after `within` of the mock's time, even if the
-    invoice is still held. If an invoice is already held or released, that invoice is played to its end.
-    Raises LookupError if there is nothing to bill, and ClockBusy while the clock is being moved.
+    The clock moves to the bill date. Hooks are delivered, and retried on schedule, until they are
+    acknowledged. One hour later the invoice is executed. If the customer already has a held or released
+    invoice, the clock only moves until that invoice is executed. After the bill date, the clock moves at most
+    by `within`, even if the invoice is still held. Raises LookupError if there is nothing to bill, and
+    ClockBusy if the clock is already being moved.
     """
-    await mock.advance(mock.clock.now())  # hooks on their way arrive first
+    await mock.advance(mock.clock.now())  # first deliver the hooks that are already due
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
     if invoice is None:
         invoice = customer.subscription.current
@@ -165,13 +173,16 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
 
 
 def _is_under_way(invoice: Invoice) -> bool:
-    """Whether the invoice is held, or released and not run yet. A declined invoice has been run."""
+    """Return whether an invoice is held, or released but not executed yet.
+
+    The result is false for a declined invoice, which has been executed.
+    """
     return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)
 
 
 @asks("product", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Return all customers in order of creation. `?product=` is needed if there are several products."""
+    """Return all customers in order of creation. `?product=` is required if there are several products."""
     customers = mock_of(request).state.customers(named_product(request, request.query_params.get("product")))
     found, more = page(customers, request.query_params, lambda customer: customer.code)
     return JSONResponse({"customers": [_summary(customer) for customer in found], **more})
@@ -179,7 +190,7 @@ async def index(request: Request) -> JSONResponse:
 
 @asks("product", *PAGE)
 async def read(request: Request) -> JSONResponse:
-    """Return all invoices of a customer, newest first."""
+    """Return a customer's invoices, newest first."""
     product = named_product(request, request.query_params.get("product"))
     customer = mock_of(request).state.customer(product, request.path_params["code"])
     invoices = sorted(customer.invoices, key=lambda invoice: invoice.number, reverse=True)

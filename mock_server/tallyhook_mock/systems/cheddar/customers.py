@@ -1,4 +1,4 @@
-"""Customers, how they pay, and their subscriptions."""
+"""Customers, their payment methods, and their subscriptions."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,9 +16,10 @@ PAYPAL_WAIT = "paypal-wait"
 
 
 class PaymentMethod(Value, frozen=True):
-    """A card (`cc`) or PayPal. `details` has name and address by Cheddar's field names (`ccFirstName`, …).
+    """A payment method: a card (`cc`) or PayPal (`paypal`).
 
-    The card number itself is never kept, only its first six and last four digits.
+    `details` has the payer's name and address by Cheddar's field names (`ccFirstName`, …). The full card
+    number is never stored, only its first six and last four digits.
     """
 
     id: int
@@ -44,7 +45,9 @@ class MetaDatum(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """A customer on a plan. A plan change makes a new subscription, and the old one is kept as history.
+    """A customer's subscription to a plan.
+
+    A change of plan creates a new subscription, and the old one is kept as history.
 
     Standing: inferred.
     """
@@ -53,9 +56,9 @@ class Subscription(Entity, eq=False):
     customer: "Customer"
     plan: Plan
     created: datetime
-    anchor: datetime  # the date from which billing dates are counted, if the sign-up day is kept
+    anchor: datetime  # bill dates are counted from this date, if the day of sign-up is kept
     payment: PaymentMethod | None = None
-    card_details: Mapping[str, str] = {}  # name and address that were given without a card
+    card_details: Mapping[str, str] = {}  # the payer's name and address if they were given without a card
     cycle: int = 0  # how many billing dates have been scheduled since the anchor
     cancel_type: str = ""
     cancel_reason: str = ""
@@ -75,29 +78,36 @@ class Subscription(Entity, eq=False):
         return self.cancel_type == PAYPAL_WAIT
 
     def wait_for_paypal(self, at: datetime) -> None:
-        """Cancel until the customer agrees at PayPal. Nothing is billed, but quantities can be set."""
+        """Cancel the subscription until the customer agrees to pay by PayPal.
+
+        Until then nothing is billed, but quantities can be set.
+        """
         self.cancel_type, self.cancel_reason = PAYPAL_WAIT, "PayPal preapproval is pending"
         self.canceled_at = at
 
     @property
     def current(self) -> Invoice | None:
-        """The open invoice, whose bill date is in the future."""
+        """The open invoice, whose bill date is in the future. None if there is none."""
         if self.invoices and self.invoices[-1].state is InvoiceState.OPEN:
             return self.invoices[-1]
         return None
 
     @property
     def pending(self) -> Invoice | None:
-        """The current invoice, or the invoice whose bill date passed during a cancellation."""
+        """The current invoice, or the invoice whose bill date passed during a cancellation.
+
+        None if there is neither.
+        """
         if self.invoices and self.invoices[-1].state in (InvoiceState.OPEN, InvoiceState.LAPSED):
             return self.invoices[-1]
         return None
 
     @property
     def outstanding(self) -> Invoice | None:
-        """The invoice that `invoicePeriod=outstanding` addresses. If there are several, a setting decides.
+        """The invoice that is changed by calls with `invoicePeriod=outstanding`, or None.
 
-        Invoices of periods come before declined one-time invoices (inferred).
+        If there are several outstanding invoices, the setting `several_outstanding` decides. Invoices of
+        periods come before declined one-time invoices (inferred).
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
         if self.customer.product.rules.several_outstanding == "newest":
@@ -107,7 +117,7 @@ class Subscription(Entity, eq=False):
         return next(periods, unpaid[0] if unpaid else None)
 
     def promotion_on(self, plan: Plan, at: datetime) -> Promotion | None:
-        """Return the promotion that discounts a bill on this date under this plan."""
+        """Return the promotion that discounts a bill at `at` under `plan`, or None if there is none."""
         promotion, ends = self.promotion, self.promotion_ends
         if promotion is None or (promotion.plans and plan.code not in promotion.plans):
             return None
@@ -115,7 +125,9 @@ class Subscription(Entity, eq=False):
 
 
 class Customer(Entity, eq=False):
-    """A customer. `details` has the fields by Cheddar's names (`firstName`, `email`, …).
+    """A customer of a product.
+
+    `details` has the customer's fields by Cheddar's names (`firstName`, `email`, …).
 
     Standing: documented.
     """
@@ -136,7 +148,7 @@ class Customer(Entity, eq=False):
 
     @property
     def key(self) -> str:
-        """The ten hex digits that name a customer on hosted pages, derived from the id."""
+        """Ten hex digits, derived from the id, that identify the customer on Cheddar's hosted pages."""
         return hashlib.md5(ids.text(self.id).encode(), usedforsecurity=False).hexdigest()[:10]
 
     @property
@@ -150,7 +162,7 @@ class Customer(Entity, eq=False):
 
     @property
     def charged_tax_rate(self) -> Decimal | None:
-        """The customer's own rate, or else the product's (documented). None if exempt."""
+        """The customer's own tax rate, or else the product's (documented). None if the customer is exempt."""
         if self.is_exempt:
             return None
         return self.product.tax_rate if self.tax_rate is None else self.tax_rate

@@ -13,9 +13,10 @@ __all__ = ["forecast"]
 
 
 def forecast(state: State, customer: Customer, count: int, at: datetime) -> list[Coming]:
-    """Return the next invoices, outstanding ones first. Held invoices are treated as acknowledged now.
+    """Return a customer's next `count` invoices, outstanding ones first.
 
-    Later periods have no usage of periodic items, since that usage isn't known yet.
+    Held invoices are treated as if their hooks were acknowledged now. Later periods have no usage of periodic
+    items, since that usage isn't known yet.
     """
     alone = State(Ids(state.ids.last))
     copy = copied(customer, state.agenda, alone.agenda, [customer.product])

@@ -34,7 +34,9 @@ FAILURES = {
 
 
 def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
-    """Return the refusal for an auxCode. For an existing `customer`, their document embeds the error.
+    """Return the refusal for an `aux_code`.
+
+    If `customer` is given, the answer is that customer's document with the error in it.
 
     Standing: documented.
     """
@@ -43,9 +45,11 @@ def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
 
 
 def validate(payment: PaymentMethod | None, customer: Customer | None = None) -> None:
-    """Validate a payment method when it is stored. A `ccZip` of `0` plus an auxCode simulates that failure.
+    """Check a payment method that is about to be stored. Raises a Refusal if the gateway rejects it.
 
-    For an existing `customer`, their document embeds the error, and the edit is not applied (inferred).
+    A `ccZip` that consists of `0` and an auxCode, such as `05001`, simulates the failure with that code. If
+    `customer` is given, the answer is that customer's document with the error in it, and the edit is not
+    applied (inferred).
     """
     zip_code = payment.details.get("ccZip", "") if payment else ""
     if zip_code[:1] == "0" and zip_code[1:] in FAILURES:
@@ -53,10 +57,10 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 
 
 def accepts(customer: Customer) -> bool:
-    """Whether the gateway accepts this customer's next charge. The call uses up one planned decline.
+    """Return whether the gateway accepts a customer's next charge. This uses up a planned decline, if any.
 
-    Cheddar's simulator can fail when an invoice is run (documented). How to trigger such a failure is not
-    known, so a catalogue sets a `ccZip` for it.
+    Cheddar's simulator can fail when an invoice is run (documented). It is not known how to trigger this
+    failure, so in the mock a `ccZip` that the catalogue chooses triggers it.
     """
     zip_code, payment = customer.product.declining_zip, customer.subscription.payment
     if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:

@@ -1,7 +1,7 @@
-"""The JSON bodies of hooks, in the recorded shape.
+"""Builds the JSON bodies of hooks in the recorded form.
 
-The inconsistency is deliberate: amounts and flags are strings in one place and numbers in another, empty
-objects are `""`, and keys without a value are missing. Listeners have to handle all of this.
+The bodies are inconsistent on purpose, because listeners have to handle this: amounts and flags are strings
+in one place and numbers in another, empty objects are `""`, and keys without a value are missing.
 """
 
 import json
@@ -65,7 +65,7 @@ _DELETED: Object = dict.fromkeys(
 
 
 def body(event: Event) -> bytes:
-    """Return an event's hook body. The body shows the present state, so build it when the event happens.
+    """Return the body of an event's hook. It shows the present state, so call this when the event happens.
 
     Standing: recorded.
     """
@@ -86,7 +86,11 @@ def body(event: Event) -> bytes:
 
 
 def _deleted(customer: Customer) -> Object:
-    """Return a deleted customer. Sources disagree about the code, so the code is a setting."""
+    """Return the object for a deleted customer, in which all fields are empty.
+
+    Sources disagree about the customer's code, so the setting `deleted_customer_code` decides whether it is
+    empty too.
+    """
     is_kept = customer.product.rules.deleted_customer_code == "kept"
     return {**_DELETED, "code": customer.code} if is_kept else _DELETED
 
@@ -130,7 +134,7 @@ def _subscription(event: Event) -> Object:
 
 
 def _agreement(subscription: Subscription) -> Object:
-    """Return what hooks show of both the present and the previous subscription: plan and card."""
+    """Return the fields that a hook shows for both the present and the previous subscription."""
     payment = subscription.payment
     details = payment.details if payment else {}
     return {
@@ -188,7 +192,7 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
         "taxRate": "" if invoice.tax_rate is None else quantity_text(invoice.tax_rate),
         "items": [_item(planned, invoice) for planned in invoice.plan.items] or "",
     }
-    # Only charges already on an open invoice are shown, not those still to be added (recorded). Credits
+    # A hook shows the charges that are on the invoice already, but no projected lines (recorded). Credits
     # come first (a client's recordings).
     charges = sorted((*invoice.charges, *invoice.credits), key=lambda charge: charge.each_amount >= 0)
     if charges:
@@ -207,7 +211,7 @@ def _last(invoice: Invoice) -> Transaction | None:
 
 
 def _item(planned: PlanItem, invoice: Invoice) -> Object:
-    """Return an item. The quantity is a number, and there are no dates (recorded)."""
+    """Return an item of an invoice. Its quantity is a number, and it has no dates (recorded)."""
     usage = invoice.usage.get(planned.item.code)
     quantity = usage.quantity if usage else Decimal(0)
     return {
@@ -247,7 +251,10 @@ def _transaction(made: Transaction, invoice: Invoice) -> Object:
 
 
 def _expected(invoice: Invoice) -> Object:
-    """Return what a bill reminder shows instead of a transaction: the expected total."""
+    """Return the object that a bill reminder shows in place of a transaction.
+
+    It contains the expected total.
+    """
     return {
         "id": "",
         "parentId": "",
@@ -299,14 +306,16 @@ def _four_places(value: Decimal) -> str:
 
 
 def _number(value: Decimal) -> Value:
-    """Return a whole number as a number and any other as a string, so no quantity becomes a float."""
+    """Return a whole number as an int and any other number as a string, so that there are no floats."""
     return int(value) if value == value.to_integral_value() else quantity_text(value)
 
 
 def overridden(body: bytes, values: Mapping[str, object]) -> bytes:
-    """Return a hook's body with other values at paths like `subscription.plan.code`, `charges.0.eachAmount`.
+    """Return a hook's body with some values replaced. `values` has the new values by path.
 
-    Raises ValueError for an unknown path, and for a value that JSON can't represent.
+    A path is written like `subscription.plan.code` or, with an index,
+    `subscription.invoice.charges.0.eachAmount`. Raises ValueError for an unknown path, and for a value that
+    JSON can't represent.
     """
     if not values:
         return body
@@ -322,7 +331,10 @@ def overridden(body: bytes, values: Mapping[str, object]) -> bytes:
 
 
 def _key(level: Any, name: str, path: str) -> Any:
-    """Return the key or index that `name` stands for in an object or a list."""
+    """Return `name` as a key of an object or as an index of a list.
+
+    Raises ValueError if `level` has no such entry.
+    """
     if isinstance(level, list):
         if not (name.isascii() and name.isdigit() and int(name) < len(level)):
             raise ValueError(f"{path}: {name!r} must be a number below {len(level)}")
@@ -337,7 +349,10 @@ def _key(level: Any, name: str, path: str) -> Any:
 
 
 def _like(old: object, new: object) -> object:
-    """Read text that replaces a number or a boolean as JSON, since command-line values are text."""
+    """Return `new`, or the JSON value that it contains if it is text and `old` is not.
+
+    Values from the command line are always text.
+    """
     if isinstance(new, str) and not isinstance(old, str):
         try:
             return json.loads(new)
@@ -347,11 +362,13 @@ def _like(old: object, new: object) -> object:
 
 
 def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Event:
-    """Return an event for a requested hook, made from existing data.
+    """Return an event for a hook that was requested by hand.
 
-    A billable hook is about the outstanding invoice, or else the current one. A transaction hook is about the
-    latest transaction. A subscription change shows the previous subscription, or else the same one.
-    Raises ValueError for an unknown type, or if the customer lacks what the hook is about.
+    The event is made from the customer's present data. A `subscriptionBillable` hook is about the outstanding
+    invoice, or else the current one. A `transaction` hook is about the latest transaction. A
+    `subscriptionChanged` hook shows the previous subscription, or the present one if there is no other.
+    Raises ValueError for an unknown type, or if the customer has no invoice or transaction that the hook
+    could show.
     """
     if type not in HOOK_TYPES:
         raise ValueError(f"type: {type!r} is not one of {', '.join(HOOK_TYPES)}")
@@ -381,7 +398,7 @@ def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Even
 
 
 def _transacted(customer: Customer) -> Invoice | None:
-    """Return the invoice of the latest transaction."""
+    """Return the invoice with the latest transaction, or None if there are no transactions."""
     tried = [invoice for invoice in customer.invoices if invoice.transactions]
     return max(tried, key=lambda invoice: invoice.transactions[-1].at, default=None)
 

@@ -1,4 +1,4 @@
-"""Invoices: the usage of a period, its charges, and the transactions that tried to settle it."""
+"""Invoices: a period's usage, its charges, and the transactions that tried to collect the total."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -35,7 +35,7 @@ class ChargeType(StrEnum):
     SETUP = "setup"  # inferred
 
 
-# The types, as promotions name them.
+# The charge types by the names that promotions use.
 _SCOPES = {
     "setup": ChargeType.SETUP,
     "recurring": ChargeType.RECURRING,
@@ -54,7 +54,7 @@ class InvoiceState(StrEnum):
     HELD = "held"  # outstanding: not every listener has acknowledged its hook
     RELEASED = "released"  # outstanding: acknowledged, runs an hour later
     UNPAID = "unpaid"  # outstanding: its period is over and it is not paid, usually because it was declined
-    LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled
+    LAPSED = "lapsed"  # outstanding: its bill date passed while the subscription was canceled
     PAID = "paid"
     VOID = "void"
 
@@ -72,7 +72,7 @@ class Charge(Value, frozen=True):
     each_amount: Decimal
     description: str
     created: datetime
-    is_own_money: bool = False  # a carried-forward or prorated credit for money the customer has paid
+    is_own_money: bool = False  # a carried or prorated credit for money that the customer has paid
 
     @property
     def amount(self) -> Decimal:
@@ -80,7 +80,7 @@ class Charge(Value, frozen=True):
 
 
 class Usage(Value, frozen=True):
-    """The counter of a tracked item in one period. An item without usage has none."""
+    """The counter of a tracked item in one period. An item without usage has no counter."""
 
     item: str  # its code
     quantity: Decimal
@@ -89,10 +89,11 @@ class Usage(Value, frozen=True):
 
 
 class Transaction(Value, frozen=True):
-    """An attempt to settle an invoice, a refund (negative, with a parent) or a void.
+    """A payment attempt for an invoice, a refund, or a void.
 
-    `payment` is the method that was used, even if the customer changes methods later. It is None if there was
-    nothing to pay and the gateway was not asked.
+    A refund or void has a negative amount, and its `parent` is the id of the transaction that paid the
+    invoice. `payment` is the payment method that was used, even if the customer changes it later. `payment`
+    is None if there was nothing to pay, so that the gateway was not asked.
     """
 
     id: int
@@ -119,16 +120,16 @@ class Invoice(Entity, eq=False):
     tax_rate: Decimal | None = None  # the customer's rate, set at the end of the period
     billed_with: int = 0  # number of the invoice whose recurring charge pays for this period; 0 if none
     promotion: Promotion | None = None  # set at the end of the period
-    run_at: datetime | None = None  # when the engine runs it next
+    run_at: datetime | None = None  # when it runs next
     declines: int = 0
     counters: tuple[Usage, ...] = ()  # one for each item that was used
     charges: tuple[Charge, ...] = ()  # the lines that have an id
-    credits: tuple[Charge, ...] = ()  # credits of a promotion, made at the end of the period
+    credits: tuple[Charge, ...] = ()  # a promotion's credits, made at the end of the period
     transactions: tuple[Transaction, ...] = ()
 
     @property
     def is_outstanding(self) -> bool:
-        """Whether the billing date has passed and the invoice is not paid yet, for whatever reason."""
+        """Whether the bill date has passed and the invoice is not paid yet, for whatever reason."""
         return self.state in OUTSTANDING
 
     @property
@@ -152,10 +153,10 @@ class Invoice(Entity, eq=False):
         return next((counter.quantity for counter in self.counters if counter.item == item), NOTHING)
 
     def projected(self, recurring: Plan | None = None) -> tuple[Charge, ...]:
-        """Return the lines that an open invoice would add: the recurring charge, then each priced item.
+        """Return the lines that an open invoice gets at its bill date: recurring charge, then priced items.
 
-        `recurring` is the plan whose recurring charge is billed, if that is not the invoice's own plan. An
-        item's line has the date of its usage (recorded).
+        `recurring` is the plan whose recurring charge is billed. If it is None, the invoice's own plan is
+        used. An item's line has the date of its usage (recorded).
         """
         usage, at = self.usage, self.billing_at
         plan = recurring or self.plan
@@ -173,16 +174,20 @@ class Invoice(Entity, eq=False):
         return tuple(lines)
 
     def lines(self) -> tuple[Charge, ...]:
-        """Return all charges and credits, as documents show them."""
+        """Return all charges and credits in the order of the XML documents.
+
+        For an open invoice, they include the projected lines.
+        """
         if self.state is not InvoiceState.OPEN:
             return self.charges + self.credits
         lines = self.projected() + self.charges
         return lines + self.discounts(lines, self.subscription.promotion_on(self.plan, self.billing_at))
 
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
-        """Return a promotion's credits: one line with its percentage for each charge code (documented).
+        """Return a promotion's credits: one line per charge code, at the promotion's percentage (documented).
 
-        The base for a code with both charges and credits is a setting. Existing credits keep their ids.
+        If a code has both charges and credits, the setting `promotion_base` decides whether the percentage
+        applies to what is left or to the charges alone. Existing credits keep their ids.
         """
         if promotion is None:
             return ()
@@ -209,24 +214,26 @@ class Invoice(Entity, eq=False):
 
     @property
     def balance(self) -> Decimal:
-        """The sum of all lines before tax. Negative if the credits are larger."""
+        """The sum of all lines before tax. It is negative if the credits exceed the charges."""
         return total(line.amount for line in self.lines())
 
     @property
     def subtotal(self) -> Decimal:
-        """The amount billed before tax. 0 if the credits are larger."""
+        """The amount to bill before tax, or 0 if the credits exceed the charges."""
         return max(self.balance, ZERO)
 
     @property
     def carried(self) -> Decimal:
-        """The credit that exceeds the charges and is carried forward: 0 or negative."""
+        """The credit that exceeds the charges, as a negative amount, or 0. It is carried forward."""
         return min(self.balance, ZERO)
 
     @property
     def tax(self) -> Decimal:
-        """The tax, rounded once per invoice unless a setting rounds each line (inferred).
+        """The tax on the invoice.
 
-        An open invoice uses the customer's present rate. A closed invoice keeps its rate.
+        It is rounded once per invoice, unless the setting `tax_rounding` says to round it for each line
+        (inferred). An open invoice uses the customer's present tax rate. A closed invoice keeps the rate of
+        its bill date.
         """
         customer = self.subscription.customer
         rate = customer.charged_tax_rate if self.state is InvoiceState.OPEN else self.tax_rate
@@ -239,27 +246,27 @@ class Invoice(Entity, eq=False):
 
     @property
     def total(self) -> Decimal:
-        """The amount to pay, never below 0."""
+        """The amount to pay, including tax. It is never below 0."""
         return total((self.subtotal, self.tax))
 
     @property
     def paid_by(self) -> int:
-        """The id of the transaction that paid the invoice, refunded or not. 0 if there is none."""
+        """The id of the transaction that paid the invoice, even if it was refunded. 0 if there is none."""
         paid = (made.id for made in self.transactions if made.approved and not made.parent)
         return next(paid, 0)
 
     @property
     def collected(self) -> Decimal:
-        """The amount collected less the amount given back."""
+        """The amount collected, less refunds and voids."""
         return total(made.amount for made in self.transactions if made.approved)
 
     @exact()
     def paid_for_period(self) -> Decimal:
         """Return what the customer paid, before tax, for the period that begins with this invoice.
 
-        This is the recurring charge less its discount, but no more than the payment less credits and refunds.
-        Carried credit is treated as paid. A refund's share may contain fractions of a cent. Only the
-        resulting credit is rounded (inferred).
+        This is the recurring charge less its discount, but no more than the whole payment less credits and
+        refunds. Credit carried forward from earlier invoices is treated as paid. The result may contain
+        fractions of a cent, because only the credit that is calculated from it is rounded (inferred).
         """
         if self.state is not InvoiceState.PAID:
             return ZERO

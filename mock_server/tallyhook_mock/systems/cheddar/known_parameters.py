@@ -1,4 +1,4 @@
-"""Which parameters each call understands."""
+"""The parameters that each call understands."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["unknown_parameters"]
 
-# The names allowed below a name. None means that the name has a value, and `*` means any name.
+# The names allowed at a level, each with the names below it. None stands for a value, `*` for any name.
 Names: TypeAlias = "Mapping[str, Names | None]"
 
 
@@ -97,7 +97,7 @@ _NAMES: Mapping[str, Names] = {
 
 
 def unknown_parameters(action: str, parameters: Parameters) -> list[str]:
-    """Return the full names of parameters that a call does not understand, in the order of the call.
+    """Return the full names of the parameters that a call doesn't understand, in the order of the call.
 
     Standing: client.
     """

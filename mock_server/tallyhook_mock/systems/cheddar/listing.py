@@ -1,4 +1,4 @@
-"""The list of customers: filters, search and order."""
+"""The list of customers, filtered, sorted and divided into pages."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
@@ -25,7 +25,10 @@ _ORDERS: dict[str, Callable[[Customer], Any]] = {
 
 
 def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) -> list[Customer]:
-    """Return customers that pass every filter. Dates are inclusive days in the caller's time zone."""
+    """Return the customers that pass every filter, in the requested order.
+
+    Dates in filters are days in the caller's time zone. The first and the last day of a range are included.
+    """
     tests = [*_status(parameters), *_plans(parameters), *_search(parameters)]
     tests += _between(parameters, zone, "created", lambda each: [each.created])
     tests += _between(parameters, zone, "canceled", lambda each: [each.subscription.canceled_at])
@@ -42,7 +45,10 @@ def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) 
 
 
 def paged(found: list[Customer], parameters: Parameters) -> tuple[list[Customer], dict[str, str] | None]:
-    """Return one page and its root attributes (a client), or all customers if no page is requested."""
+    """Return one page of customers, and the root element's attributes that describe the page (a client).
+
+    If the call requests no page, return all customers and None.
+    """
     if "page" not in parameters and "perPage" not in parameters:
         return found, None
     per_page = max(validators.whole(parameters, "perPage", 10_000, 20), 1)

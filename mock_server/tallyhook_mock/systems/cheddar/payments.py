@@ -1,4 +1,4 @@
-"""Settling invoices: executing them, dunning, and giving money back."""
+"""Executes invoices, retries declined ones, and refunds and voids payments."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,16 +32,17 @@ __all__ = [
 
 # The gateway settles once a day (inferred).
 SETTLED_AFTER = timedelta(days=1)
-# The time after which a locked invoice is retried (inferred).
+# A locked invoice is retried after this time (inferred).
 LOCKED_FOR = timedelta(minutes=1)
 
 
 def execute(state: State, invoice: Invoice, at: datetime) -> bool:
-    """Settle an outstanding or one-time invoice. Returns whether it is paid now.
+    """Execute an outstanding or one-time invoice. Returns whether it is paid now.
 
-    If credits exceed the charges, the invoice is paid with 0.00 without the gateway, and the remaining credit
-    is carried forward. A declined invoice remains outstanding. A period's invoice is retried, and after the
-    last decline the subscription is canceled (documented). A one-time invoice waits to be run (a setting).
+    If the credits exceed the charges, the invoice is paid with 0.00 without asking the gateway, and the
+    remaining credit is carried forward. A declined invoice remains outstanding. If it bills a period, it is
+    retried, and after the last decline the subscription is canceled (documented). If it is a one-time
+    invoice, it is not retried (setting `declined_one_time`).
     """
     subscription = invoice.subscription.customer.subscription
     total = invoice.total
@@ -64,10 +65,10 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
 
 
 def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> PaymentMethod | None:
-    """Collect what a call bills. Returns the payment method, or None if there was nothing to pay.
+    """Collect the total of a draft invoice in a call. Returns the payment method, or None if the total is 0.
 
-    If the payment fails, this raises a Refusal (422). A `transaction` hook reports the attempt, and
-    nothing else happens (inferred).
+    If the payment fails, this raises a Refusal (422). A `transaction` hook about the invoice `about` reports
+    the attempt, and nothing else changes (inferred).
 
     Standing: documented.
     """
@@ -85,12 +86,12 @@ def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> Payme
 
 
 def settle(state: State, invoice: Invoice, at: datetime, payment: PaymentMethod | None) -> None:
-    """Mark the invoice as paid with `payment`, which is None if there was nothing to pay.
+    """Mark an invoice as paid. `payment` is the method that was used, or None if there was nothing to pay.
 
     Standing: documented; client.
     """
     total, carried = invoice.total, invoice.carried
-    # This is done only now, because an unused item may still get a quantity while the invoice is outstanding.
+    # Lines of unused items are only removed now, since their quantity may change until the invoice is paid.
     invoice.charges = tuple(
         charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
     )
@@ -117,7 +118,8 @@ def _usable(subscription: Subscription, at: datetime) -> PaymentMethod | None:
 def run(state: State, invoice: Invoice, at: datetime) -> None:
     """Execute an invoice at its scheduled time.
 
-    The invoice of a canceled subscription waits, since canceling is how to avoid a charge (staff 2009, 2017).
+    If the subscription was canceled in the meantime, the invoice is not executed, since canceling is how a
+    customer avoids a charge (staff 2009, 2017).
     """
     if not (invoice.is_outstanding and invoice.run_at is not None and invoice.run_at <= at):
         return
@@ -130,7 +132,7 @@ def run(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def fail_without_payment(state: State, subscription: Subscription, at: datetime) -> None:
-    """Cancel the subscription because there is no valid payment method at the bill date (documented).
+    """Cancel a subscription that has no valid payment method at its bill date (documented).
 
     Standing: inferred.
     """
@@ -139,13 +141,19 @@ def fail_without_payment(state: State, subscription: Subscription, at: datetime)
 
 
 def _fail(state: State, subscription: Subscription, reason: str, at: datetime) -> None:
-    """Cancel the subscription for non-payment. The name of the cancel type is inferred."""
+    """Cancel a subscription for non-payment unless it is canceled already.
+
+    The name of the cancel type is inferred.
+    """
     if not subscription.is_canceled:
         cancel(state, subscription, "non-payment", reason, at)
 
 
 def cancel(state: State, subscription: Subscription, type: str, reason: str, at: datetime) -> None:
-    """Cancel. All data is kept, but nothing more is billed automatically (documented; staff 2015)."""
+    """Cancel a subscription.
+
+    All data is kept, but nothing more is billed automatically (documented; staff 2015).
+    """
     subscription.cancel_type, subscription.cancel_reason, subscription.canceled_at = type, reason, at
     customer = subscription.customer
     invoice = subscription.pending
@@ -156,7 +164,7 @@ def cancel(state: State, subscription: Subscription, type: str, reason: str, at:
 
 
 def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime) -> None:
-    """Refund the collected amount or part of it, but never more.
+    """Refund `amount`, or everything that was collected if `amount` is None. A larger amount is refused.
 
     Standing: documented.
     """
@@ -173,7 +181,7 @@ def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime)
 
 
 def void(state: State, invoice: Invoice, at: datetime) -> None:
-    """Undo a whole payment that the gateway has not settled yet."""
+    """Void an invoice: undo its whole payment, which the gateway must not have settled yet."""
     if invoice.state is not InvoiceState.PAID or invoice.collected <= 0 or _is_settled(invoice, at):
         raise Refusal(412, "Invoice has no transaction to void", "number:notVoidable")  # inferred text
     _give_back(state, invoice, invoice.collected, "void", at)
@@ -181,7 +189,7 @@ def void(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def void_or_refund(state: State, invoice: Invoice, at: datetime) -> None:
-    """Void a payment that is not settled yet, or refund a settled payment."""
+    """Void the payment of an invoice if the gateway has not settled it yet. Otherwise refund the payment."""
     if _is_settled(invoice, at):
         refund(state, invoice, None, at)
     else:

@@ -1,4 +1,4 @@
-"""The simulated page where a payer agrees to pay by PayPal."""
+"""The simulated PayPal page on which a payer agrees to pay."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,12 +18,15 @@ from tallyhook_mock.systems.cheddar.xml_documents import display_name
 
 __all__ = ["PATH", "ask", "paypal_app"]
 
-# Where Cheddar's own simulator has this page.
+# The path of this page in Cheddar's own simulator.
 PATH = "/service/paypal/simulate"
 
 
 def ask(customer: Customer, origin: str) -> None:
-    """Give a customer who pays by PayPal the URL to agree at. `origin` is this server's `http://HOST`."""
+    """If a customer is waiting for PayPal, set the URL of the page on which the customer agrees to pay.
+
+    `origin` is this server's `http://HOST`.
+    """
     subscription = customer.subscription
     if subscription.waits_for_paypal:
         place = f"productId/{ids.text(customer.product.id)}/id/{ids.text(customer.id)}"
@@ -33,7 +36,10 @@ def ask(customer: Customer, origin: str) -> None:
 def paypal_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> Starlette:
-    """Return the page's app, with the API's arguments. GET shows a form, POST agrees and redirects."""
+    """Return an app with the PayPal page. Its arguments are those of `cheddar_app`.
+
+    GET shows a form. POST agrees to pay and redirects to the `returnUrl`.
+    """
 
     async def show(request: Request) -> Response:
         page = _page(_waiting(state(), request))

@@ -1,4 +1,4 @@
-"""The story of a customer, from its invoices, the timeline and the hooks."""
+"""Collects everything that a customer's timeline picture shows: periods, payments, hooks and so on."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ _STATES = {
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
-    """Return the story of a customer so far."""
+    """Return everything that a customer's timeline picture shows."""
     return _Teller(mock, customer).story()
 
 
@@ -152,7 +152,7 @@ class _Teller:
             yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
 
     def _cycle(self) -> Iterable[Invoice]:
-        """Return the invoices that have a period. The initial invoice of a subscription has none."""
+        """Return the invoices that bill a period. An initial invoice that is due at sign-up bills none."""
         return (
             invoice
             for invoice in self.invoices
@@ -170,7 +170,7 @@ class _Teller:
             yield Tally(code, tuple(self._steps(code)), tuple(updates), tuple(self._billed(code)))
 
     def _steps(self, code: str) -> Iterator[Step]:
-        """Yield the counter's values over all periods, from the first known value."""
+        """Yield the values of an item's counter over all periods, starting with the first known value."""
         carried: Decimal | None = None
         for invoice in self._cycle():
             counted = [
@@ -178,7 +178,7 @@ class _Teller:
                 for entry in self._of("usage")
                 if (entry.item, entry.invoice) == (code, invoice.number)
                 and entry.quantity is not None
-                and entry.at < invoice.billing_at  # later changes correct a period that is over
+                and entry.at < invoice.billing_at  # later changes are corrections of an ended period
             ]
             first = _quantity_at_start(invoice, code, counted) if carried is None else carried
             if first is not None:
@@ -275,7 +275,7 @@ def _begins(invoice: Invoice) -> datetime:
 def _quantity_at_start(
     invoice: Invoice, code: str, counted: list[tuple[datetime, Decimal]]
 ) -> Decimal | None:
-    """Return the initial value of a period's counter. None if the value is no longer known."""
+    """Return the value of an item's counter at the start of a period, or None if it is no longer known."""
     known = invoice.usage.get(code)
     if known is None or (counted and known.created == counted[0][0]):
         return Decimal(0)

@@ -1,4 +1,4 @@
-"""A product and what it sells: plans with tracked items, and promotions."""
+"""Products and what they sell: plans with tracked items, and promotions."""
 
 from collections import Counter
 from datetime import datetime
@@ -27,7 +27,7 @@ __all__ = [
     "recurring_code",
 ]
 
-# This included quantity means unlimited (documented).
+# An item with this included quantity is unlimited (documented).
 UNLIMITED = Decimal("99999999.9")
 CHARGE_CODE_LENGTH = 36  # documented
 
@@ -38,12 +38,12 @@ CHANGE_HANDLERS = ("now", "next", "no")  # recorded documents have `next`; only 
 
 
 def recurring_code(plan_code: str) -> str:
-    """Return the default code of a plan's recurring charge: SMALL_RECURRING for SMALL (recorded)."""
+    """Return the default code of a plan's recurring charge, such as SMALL_RECURRING for SMALL (recorded)."""
     return f"{plan_code}_RECURRING"[-CHARGE_CODE_LENGTH:]
 
 
 class Item(Value, frozen=True):
-    """A tracked item. A code has the same id in all plans of the product (recorded)."""
+    """A tracked item. It has the same id on all plans of a product (recorded)."""
 
     id: int
     code: str
@@ -52,7 +52,7 @@ class Item(Value, frozen=True):
 
 
 class PlanItem(Value, frozen=True):
-    """A tracked item on a plan: how much is included, and what each unit above it costs.
+    """A tracked item on a plan, with the included quantity and the price of each unit above that quantity.
 
     Standing: documented; staff 2012.
     """
@@ -65,20 +65,23 @@ class PlanItem(Value, frozen=True):
 
     @property
     def hard_limit(self) -> Decimal | None:
-        """The included quantity of an item without an overage price, which can't be exceeded."""
+        """The largest quantity allowed, or None if there is no limit.
+
+        An item without an overage price can't exceed its included quantity.
+        """
         if self.overage_amount == 0 and 0 < self.quantity_included < UNLIMITED:
             return self.quantity_included
         return None
 
     def overage(self, quantity: Decimal) -> Decimal:
-        """Return how many units are billed. Items are never prorated."""
+        """Return how many units above the included quantity are billed. Items are never prorated."""
         if self.quantity_included >= UNLIMITED:
             return NOTHING
         return max(NOTHING, quantity - self.quantity_included)
 
 
 class Plan(Value, frozen=True, eq=False):
-    """What a subscription costs, and which items it tracks. An edit replaces the plan with a new one."""
+    """A plan: the price of a subscription and the items that it tracks. An edit replaces the Plan object."""
 
     id: int
     code: str
@@ -105,7 +108,10 @@ class Plan(Value, frozen=True, eq=False):
         return next((planned for planned in self.items if planned.item.code == code), None)
 
     def first_bill(self, at: datetime, rules: Rules) -> datetime:
-        """Return the first bill date of a subscription that starts at `at`, after trial and initial delay."""
+        """Return the first bill date of a subscription that starts at `at`.
+
+        It comes after the trial and the initial delay.
+        """
         start = FREQUENCIES["daily"].after(at, self.trial_days)
         unit = Frequency("", "", self.initial_bill_count_unit, 1)
         return unit.after(start or at, self.initial_bill_count, rules.add_months) or at
@@ -120,7 +126,10 @@ class Coupon(Value, frozen=True):
 
 
 class Promotion(Value, frozen=True):
-    """A percentage off each charge code for some months. If `plans` is empty, every plan (documented)."""
+    """A percentage discount on each charge code, for some months or indefinitely.
+
+    If `plans` is empty, the promotion applies to every plan (documented).
+    """
 
     id: int
     incentive_id: int
@@ -136,7 +145,10 @@ class Promotion(Value, frozen=True):
 
 
 class Product(Entity, eq=False):
-    """A product, what it sells, and the secret that signs its hooks by the scheme named in `signature`."""
+    """A product with its plans, items and promotions.
+
+    Hooks about the product's customers are signed with `secret`, by the scheme that `signature` names.
+    """
 
     id: int
     code: str
@@ -148,7 +160,7 @@ class Product(Entity, eq=False):
     requires_zip: bool = False
     bill_reminder_days: tuple[int, ...] = ()
     signature: str = "cheddar"
-    tax_rate: Decimal | None = None  # for every customer without their own (documented)
+    tax_rate: Decimal | None = None  # of every customer who has no rate of their own (documented)
     is_tax_exempt: bool = False
     declining_zip: str = ""  # the gateway accepts a card with this `ccZip` but declines each charge
     rules: Rules = Rules()

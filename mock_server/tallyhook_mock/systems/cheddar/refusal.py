@@ -1,4 +1,4 @@
-"""Refusals, with Cheddar's own texts and numbers."""
+"""Refusals, with Cheddar's own texts and codes."""
 
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,11 @@ __all__ = ["Refusal", "invalid", "not_found"]
 
 
 class Refusal(base.Refusal):
-    """A call that was not carried out.
+    """Raised when a call is refused.
 
-    `status` is the HTTP status, and `aux_code` refines it. `customer` is set when the customer exists and a
-    transaction failed. The error is then embedded in the customer's document. A refused call changes nothing,
-    unless the refusal is a declined transaction.
+    `status` is the HTTP status of the answer, and `aux_code` is Cheddar's more specific code. `customer` is
+    set if a transaction of an existing customer failed. The answer is then that customer's document with the
+    error in it. A refused call changes nothing, unless a transaction was declined.
     """
 
     def __init__(
@@ -31,5 +31,8 @@ def not_found(message: str) -> Refusal:
 
 
 def invalid(field: str, reason: str, message: str) -> Refusal:
-    """Return a 412. The field's name is exact. The reason's name is inferred, except for `isEmpty`."""
+    """Return a Refusal (412) for an invalid field. The field's name is the one that Cheddar uses.
+
+    The reason's name is inferred, except for `isEmpty`.
+    """
     return Refusal(412, message, f"{field}:{reason}")

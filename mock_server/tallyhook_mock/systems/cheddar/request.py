@@ -1,7 +1,8 @@
-"""A call and its parameters: path pairs, query string and form body, read the way PHP reads them.
+"""A call and its parameters. The path, the query string and the form are parsed as PHP parses them.
 
-All three are lists of names and values that are merged, so any mix works. The form wins over the query, and
-the query over the path (inferred: no source says which of two contradicting values is used).
+Parameters from all three are merged, so a caller may use any of them. If a parameter is in more than one, the
+form wins over the query string, and the query string over the path (inferred: no source says which of two
+contradicting values is used).
 """
 
 import re
@@ -34,7 +35,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Parameters:
-    """One level of nested parameters: values are texts or further levels.
+    """One level of nested parameters. Each value is a text or a further level.
 
     Standing: inferred.
     """
@@ -51,20 +52,23 @@ class Parameters:
         return name in self.values
 
     def full_name(self, name: str) -> str:
-        """Return the full name, as callers write it and errors report it: `subscription[ccNumber]`."""
+        """Return a parameter's full name as used in requests and errors, such as `subscription[ccNumber]`."""
         return f"{self.path}[{name}]" if self.path else name
 
     def invalid(self, name: str, reason: str, message: str) -> Refusal:
-        """Return a 412 about a parameter at this level."""
+        """Return a Refusal (412) about a parameter at this level."""
         return invalid(self.full_name(name), reason, message)
 
     def renamed(self, refusal: Refusal) -> Refusal:
-        """Return the refusal with the field's full name instead of its own name at this level."""
+        """Return the refusal with the field's full name in place of its name at this level."""
         field, colon, reason = refusal.aux_code.partition(":")
         return self.invalid(field, reason, refusal.message) if colon else refusal
 
     def text(self, name: str) -> str:
-        """Return the value without surrounding spaces, or "" if absent. Raises a Refusal (412) for a list."""
+        """Return a parameter's value without surrounding spaces, or an empty text if it is absent.
+
+        Raises a Refusal (412) if the value is a list.
+        """
         value = self.values.get(name, "")
         if isinstance(value, Parameters):
             raise self.invalid(name, "invalid", "A single value is expected")
@@ -73,17 +77,21 @@ class Parameters:
     def whom(self, name: str) -> str:
         """Return the `code` or `id` of the customer that a call is about.
 
-        Path and query string win over the form, which may contain a new code (inferred).
+        A value in the path or the query string wins over one in the form, because the form may contain the
+        customer's new code (inferred).
         """
         return self.addressed(name) if isinstance(self._address.get(name), str) else self.text(name)
 
     def addressed(self, name: str) -> str:
-        """Return a value in the path or the query string. Empty if there is none."""
+        """Return a parameter's value from the path or the query string. It is empty if there is none."""
         value = self._address.get(name)
         return value.strip() if isinstance(value, str) else ""
 
     def level(self, name: str) -> "Parameters":
-        """Return the parameters below a name, as in `subscription[planCode]`. Empty if there are none."""
+        """Return the parameters below a name, such as `planCode` in `subscription[planCode]`.
+
+        Returns an empty level if there are none.
+        """
         value = self.values.get(name)
         if isinstance(value, Parameters):
             return value
@@ -92,19 +100,19 @@ class Parameters:
         return Parameters(self.full_name(name))
 
     def texts(self, name: str) -> list[str]:
-        """Return every value of a repeatable name, written as `planCode` or `planCode[]`."""
+        """Return every value of a name that may be repeated, written as `planCode` or `planCode[]`."""
         value = self.values.get(name)
         if isinstance(value, Parameters):
             return [value.text(key) for key in value.values]
         return [value.strip()] if value is not None else []
 
     def levels(self, name: str) -> "list[Parameters]":
-        """Return the entries of a list of groups: `charges[0][…]`, `charges[extra][…]`."""
+        """Return the groups of parameters in a list, such as `charges[0][…]` and `charges[extra][…]`."""
         group = self.level(name)
         return [group.level(key) for key in group.values]
 
     def over(self, other: "Parameters") -> "Parameters":
-        """Return this level, plus the parameters that only the other level has."""
+        """Return this level's parameters, plus those that only `other` has."""
         merged = Parameters(self.path)
         merged.values = {**other.values, **self.values}
         return merged
@@ -120,7 +128,7 @@ class Parameters:
         """Store a value under a name such as `charges[0][chargeCode]` or `planCode[]`.
 
         Raises:
-            Refusal: 400 for a name that can't be read, 412 for a value that no document can contain.
+            Refusal: 400 for a name that can't be read, 412 for a value that XML can't contain.
         """
         *above, last = keys = _keys(name)
         if not value.isprintable() and _FORBIDDEN.search(value):
@@ -148,7 +156,10 @@ class Parameters:
         self.values[key] = value
 
     def _index(self, key: str) -> str:
-        """Return the index for `[]` by PHP's rule: one more than the largest number among the keys."""
+        """Return `key`, or the next index if `key` is empty, as in `[]`.
+
+        By PHP's rule, the next index is one more than the largest number among the keys.
+        """
         if not key:
             key = str(self._next_index)
         if key.isdigit() and key.isascii() and len(key) < 10:
@@ -157,13 +168,15 @@ class Parameters:
 
 
 def read(path: list[bytes], query: bytes, form: bytes) -> Parameters:
-    """Merge path pairs, query string and form body.
+    """Return the merged parameters of the path, the query string and the form.
 
     Args:
-        path: the segments after the action, still encoded: name, value, name, value, …
+        path: the segments after the action, still percent-encoded: name, value, name, value, …
+        query: the query string, still percent-encoded.
+        form: the form body, still percent-encoded.
 
     Raises:
-        Refusal: 400 or 412 for anything that can't be read.
+        Refusal: 400 or 412 for a parameter that can't be read.
 
     Standing: client.
     """
@@ -188,7 +201,7 @@ def _lay(parameters: Parameters, encoded: bytes) -> None:
 
 @lru_cache(1024)  # calls use the same few names
 def _keys(name: str) -> tuple[str, ...]:
-    """Split `charges[0][chargeCode]` into `charges`, `0`, `chargeCode`."""
+    """Split a name into its keys. For example, `charges[0][code]` has the keys `charges`, `0` and `code`."""
     match = _NAME.fullmatch(name) if len(name) <= MAX_NAME else None
     if match is None or _FORBIDDEN.search(name):
         raise Refusal(400, "A parameter's name is malformed")
@@ -200,7 +213,9 @@ def _decode_name(encoded: bytes) -> str:
 
 
 def decode(encoded: bytes) -> str:
-    """Percent-decode once. A `+` is a space, even in the path, as PHP-style clients write it.
+    """Decode percent-encoded bytes once.
+
+    A `+` becomes a space, even in the path, because PHP clients write spaces like that.
 
     Raises:
         Refusal: 400 for a broken escape or bytes that aren't UTF-8.
@@ -220,7 +235,10 @@ _decode_known = lru_cache(1024)(decode)
 
 
 class Call(Value, frozen=True):
-    """Standing: documented."""
+    """A call of the API, with its product, its parameters and its time.
+
+    Standing: documented.
+    """
 
     state: State
     product: Product
@@ -230,7 +248,10 @@ class Call(Value, frozen=True):
     zone: tzinfo = UTC  # the time zone of the caller's dates
 
     def customer(self) -> Customer:
-        """Return the call's customer, by id or else by code. If path or query has both, they must match."""
+        """Return the customer that the call names by id, or else by code.
+
+        If the call has an id, a code in the path or query string must be the same customer's.
+        """
         if written := self.parameters.whom("id"):
             customer = self.state.customer_by_id(self.product, ids.parse(written))
             if self.parameters.addressed("code") not in ("", customer.code):
@@ -239,7 +260,10 @@ class Call(Value, frozen=True):
         return self.state.customer(self.product, self.parameters.whom("code"))
 
     def invoice(self) -> Invoice:
-        """Return the call's invoice by id, number or both. Both must name the same invoice."""
+        """Return the invoice that the call names by id, by number or by both.
+
+        If both are given, they must name the same invoice.
+        """
         number = self.parameters.text("number")
         if written := self.parameters.text("id"):
             invoice = self.state.invoice_by_id(self.product, ids.parse(written))
@@ -257,11 +281,14 @@ class Call(Value, frozen=True):
 
     @property
     def is_outstanding(self) -> bool:
-        """Whether the call names the outstanding invoice. Otherwise it means the current one (documented)."""
+        """Whether the call is about the outstanding invoice.
+
+        If not, it is about the current one (documented).
+        """
         return self.parameters.text("invoicePeriod") == "outstanding"
 
     def answer(self, customer: Customer) -> str:
-        """Return the document that answers every call on a customer or an invoice."""
+        """Return the customer's document, which answers every call about a customer or an invoice."""
         return customers_document((customer,), self.at)
 
 

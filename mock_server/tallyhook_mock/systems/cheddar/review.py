@@ -1,15 +1,17 @@
-"""Cheddar's central rule: a bill waits until its hook is acknowledged.
+"""Cheddar's central rule: an invoice is held until its hook is acknowledged.
 
-1. At its bill date an invoice ends its period (`billing.bill`, documented).
+1. At the bill date, the invoice's period ends (`billing.bill`, documented).
 2. If a listener wants `subscriptionBillable`, the invoice is held and no transaction is made (documented).
-   If there is no way to pay it, the subscription is canceled at once (documented); whether its hook goes
-   out anyway is a setting. Without a listener the invoice is executed (documented).
-3. The hook goes out. `announce` records which hook holds which invoice.
+   If there is no way to pay the invoice, the subscription is canceled at once (documented), and the setting
+   `billable_hook_without_payment` decides whether the hook is sent. Without a listener the invoice is
+   executed (documented).
+3. The hook is sent. `announce` records which hook holds which invoice.
 4. The invoice stays held until every listener has answered with a 2xx, however long that takes (documented).
 5. The acknowledgement releases the invoice (documented). If an operator cancels the hook, the invoice
    no longer waits for it (inferred).
 6. One hour later the invoice is run (documented: at least an hour). If it was run by hand before that, it is
-   not run again (documented). If the subscription was canceled in the meantime, it waits (staff 2017).
+   not run again (documented). If the subscription was canceled in the meantime, the invoice is not run
+   (staff 2017).
 """
 
 from datetime import datetime, timedelta
@@ -22,12 +24,15 @@ from tallyhook_mock.systems.cheddar.state import Event, State
 
 __all__ = ["RUN_AFTER", "announce", "begin", "release", "settled"]
 
-# An invoice that was held runs this long after the last of its hooks was acknowledged (documented: at least).
+# A held invoice runs this long after the last of its hooks was acknowledged (documented: at least).
 RUN_AFTER = timedelta(hours=1)
 
 
 def begin(state: State, invoice: Invoice, at: datetime) -> None:
-    """Hold the invoice for its hook, or execute it. Call this at the bill date, after closing the period."""
+    """Hold an invoice until its hook is acknowledged, or execute it at once if no hook is to be sent.
+
+    Call this at the bill date, after closing the period.
+    """
     customer = invoice.subscription.customer
     payment = invoice.subscription.payment
     cannot_be_paid = (payment is None or payment.has_expired(at)) and invoice.total > 0
@@ -43,9 +48,10 @@ def begin(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def announce(state: State, event: Event, body: bytes) -> Hook | None:
-    """Send an event's hook to every listener that wants it. Returns None if no listener wants it.
+    """Send an event's hook to every listener that wants it. Returns None if there is no such listener.
 
-    A billable hook holds its invoice from now on.
+    If it is a `subscriptionBillable` hook, its invoice is held until every listener has acknowledged the
+    hook, or an operator has canceled it.
     """
     customer, invoice = event.customer, event.invoice
     subject = invoice.id if invoice else 0
@@ -56,7 +62,9 @@ def announce(state: State, event: Event, body: bytes) -> Hook | None:
 
 
 def settled(state: State, hook: Hook, at: datetime) -> None:
-    """Release the invoice that a settled hook held. The invoice runs an hour later.
+    """Release the invoice that `hook` held, because the hook was acknowledged or canceled.
+
+    The invoice runs an hour later.
 
     Standing: documented.
     """
@@ -66,7 +74,7 @@ def settled(state: State, hook: Hook, at: datetime) -> None:
 
 
 def release(state: State, invoice: Invoice, at: datetime) -> None:
-    """Schedule a held invoice to run in an hour."""
+    """Release a held invoice: schedule it to run in an hour."""
     invoice.state = InvoiceState.RELEASED
     invoice.run_at = at + RUN_AFTER
     # The order in which listeners acknowledge several hooks must not affect any id.

@@ -1,6 +1,7 @@
-"""Cheddar rules that its documents leave open. Each is a setting with a default, a standing and a source.
+"""The rules that Cheddar's documentation leaves open. Each is a setting with a default and its source.
 
-A catalogue sets them in `[rules]`. `docs/cheddar.md` is generated from this table.
+A setting also has a standing: how well its default is known. A catalogue sets the rules in `[rules]`.
+`docs/cheddar.md` is generated from this table.
 """
 
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ class Rules(Value, frozen=True):
 
 
 class Setting(Value, frozen=True):
-    """A setting: what each alternative means (the default first), and how certain the default is."""
+    """A setting: the meaning of each alternative (the default first), and how certain the default is."""
 
     name: str
     meanings: Mapping[str, str]
@@ -69,13 +70,13 @@ class Setting(Value, frozen=True):
 
     @property
     def alternatives(self) -> tuple[str, ...]:
-        """The values that a catalogue may set. Empty if the setting does not have a fixed set of values."""
+        """The values that a catalogue may choose from. Empty if the setting has no fixed set of values."""
         hint: Any = get_type_hints(Rules)[self.name]
         return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def written(value: str | tuple[timedelta, ...]) -> str:
-    """Return a value as text: a word, or pauses such as `2d 12h`."""
+    """Return a setting's value as text: a word, or pauses such as `2d 12h`."""
     if isinstance(value, str):
         return value
     hours = (pause / timedelta(hours=1) for pause in value)

@@ -35,12 +35,12 @@ def new_customer(
     card_details: Mapping[str, str] | None = None,
     is_scheduled: bool = True,
 ) -> Customer:
-    """Create a customer and its first subscription. Anything due now is executed now.
+    """Create a customer with a first subscription. Anything due now is billed at once.
 
-    Without a trial or a later first bill date, the initial invoice is paid now and a current invoice is
-    opened. The initial invoice is never held, since there is no usage to review. `items` are the initial
-    quantities. If `is_scheduled` is false, nothing is billed and there is no invoice until a `changeBillDate`
-    (documented).
+    Without a trial or a later first bill date, the initial invoice is executed at once and a current invoice
+    is opened. The initial invoice is never held, since there is no usage to review. `items` has the initial
+    quantities by item code. If `is_scheduled` is false, the customer has no invoice, and nothing is billed
+    until a call sets a `changeBillDate` (documented).
 
     Standing: inferred.
     """
@@ -91,7 +91,7 @@ def edit_customer(
     tax_rate: Decimal | None = None,
     is_tax_exempt: bool | None = None,
 ) -> None:
-    """Change only the given fields. An empty text clears a field."""
+    """Change the given fields of a customer. An empty text clears a field."""
     state.touch(customer)
     if code is not None and code != customer.code:
         if state.has_customer(customer.product, code):
@@ -109,7 +109,10 @@ def edit_customer(
 
 
 def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str], at: datetime) -> None:
-    """Add or replace entries by name. An empty value removes an entry (a setting)."""
+    """Add or replace entries of a customer's `metaData`.
+
+    An empty value removes an entry (setting `empty_meta_data`).
+    """
     removes = customer.product.rules.empty_meta_data == "removed"
     kept = {datum.name: datum for datum in customer.meta_data}
     for name, value in meta_data.items():
@@ -125,7 +128,7 @@ def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str
 
 
 def delete_customer(state: State, customer: Customer, at: datetime) -> None:
-    """Delete a customer. Nothing more is billed."""
+    """Delete a customer. The mock no longer bills them."""
     state.remove_customer(customer)
     state.emit("customerDeleted", at, customer)
 

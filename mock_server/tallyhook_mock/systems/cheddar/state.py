@@ -33,9 +33,9 @@ Action: TypeAlias = Callable[["State", Invoice, datetime], None]
 
 
 class Event(Value, frozen=True):
-    """Something that happened: one of the `HOOK_TYPES`, or a kind that only the timeline shows.
+    """Something that happened. `kind` is one of the `HOOK_TYPES`, or a kind that only the timeline shows.
 
-    `item` is the code of an item whose counter is now `quantity`.
+    If an item's counter changed, `item` is the item's code and `quantity` is the new value.
     """
 
     kind: str
@@ -53,10 +53,10 @@ class Event(Value, frozen=True):
 
 
 class State:
-    """Products, users, customers and invoices.
+    """Cheddar's data: products, users, customers and invoices.
 
-    The functions in the modules of this folder are commands: each takes the state and the moment, changes the
-    state or raises a `Refusal`, and leaves events for `take_events`.
+    Most functions in the modules of this folder are commands. A command takes the state and the time, and
+    changes the state or raises a `Refusal`. Its events are kept until `take_events` is called.
 
     Standing: documented.
     """
@@ -66,7 +66,7 @@ class State:
         self.hooks = Hooks(self.ids)
         self.products: dict[str, Product] = {}
         self.users: dict[str, str] = {}
-        self.time_zones: dict[str, str] = {}  # of users who are not in UTC, by email
+        self.time_zones: dict[str, str] = {}  # the time zones of users who are not in UTC, by email
         self.actor = ""
         # Whether an invoice is locked because Cheddar is executing it. Executing takes no time in the mock,
         # so only a fault locks an invoice.
@@ -76,13 +76,16 @@ class State:
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
         self.agenda = Agenda()
-        self.held: dict[int, Invoice] = {}  # by the id of the hook for which the invoice waits
+        self.held: dict[int, Invoice] = {}  # held invoices, by the id of the hook that holds them
         self._events: list[Event] = []
         # Customers that were looked up or changed since the last `take_touched`, by id.
         self._touched: dict[int, Customer] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """Return everything but `is_locked`, which refers to the mock and is set again after a restore."""
+        """Return everything but `is_locked`, which refers to the mock, and `_touched`.
+
+        Both are set again after a restore.
+        """
         return {name: value for name, value in vars(self).items() if name not in ("is_locked", "_touched")}
 
     def __setstate__(self, saved: dict[str, object]) -> None:
@@ -103,7 +106,10 @@ class State:
         return dict(sorted(by_id, key=itemgetter(0)))
 
     def invoices(self) -> dict[int, Invoice]:
-        """The invoices of all products by id, in order of creation, except those of deleted customers."""
+        """Return all products' invoices by id, in order of creation.
+
+        Invoices of deleted customers are left out.
+        """
         every = (each for invoices in self._invoices.values() for each in invoices)
         kept = {each.id: each for each in every if not each.subscription.customer.is_deleted}
         return kept if len(self._invoices) == 1 else dict(sorted(kept.items()))
@@ -146,12 +152,12 @@ class State:
     # -- changing (for the commands)
 
     def touch(self, customer: Customer) -> Customer:
-        """Note that a customer, or one of its invoices, may change."""
+        """Record that a customer or one of their invoices may change. Returns the customer."""
         self._touched[customer.id] = customer
         return customer
 
     def take_touched(self) -> Iterable[Customer]:
-        """Return the customers that may have changed since the last call."""
+        """Return the customers that may have changed since this was last called."""
         touched, self._touched = self._touched, {}
         return touched.values()
 
@@ -181,8 +187,8 @@ class State:
     def put_plan(self, product: Product, plan: Plan) -> None:
         """Add or edit a plan. An edit applies to present subscribers too (documented).
 
-        A new recurring amount applies from their next invoice on. New item terms apply at once. Setup
-        charges and first bills that are already set don't change.
+        A new recurring amount applies from each subscriber's next invoice on. New terms of an item, such as
+        its price, apply at once. Setup charges and first bill dates that are already set don't change.
         """
         known = product.plans.get(plan.code)
         product.plans[plan.code] = plan
@@ -200,14 +206,14 @@ class State:
     # -- scheduling
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice, rank: int = 0) -> None:
-        """Call `action` at `when`. The action itself checks whether it still applies."""
+        """Schedule `action` to be called at `when`. The action itself must check whether it still applies."""
         self.agenda.schedule(when, action, invoice, rank)
 
     def next_due(self) -> datetime | None:
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next action that is due at `at`. Returns False if no action is due."""
+        """Carry out the next action that is due by `at`. Returns False if no action is due."""
         planned = self.agenda.take(at)
         if planned is None:
             return False
@@ -256,6 +262,6 @@ class State:
         )
 
     def take_events(self) -> list[Event]:
-        """Return all events since the last call, oldest first."""
+        """Return all events since this was last called, oldest first."""
         events, self._events = self._events, []
         return events

@@ -1,4 +1,4 @@
-"""Changing, canceling and reactivating subscriptions."""
+"""Changes, cancels and reactivates subscriptions."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -29,14 +29,15 @@ def change(
     coupon: str = "",
     change_bill_date: datetime | None = None,
 ) -> None:
-    """Change the plan, the payment method, the promotion or the bill date. Nothing else changes.
+    """Change a subscription's plan, payment method, promotion or bill date, whichever are given.
 
-    A new payment method runs a failed invoice at once (documented). With PayPal, the invoice runs once the
-    customer agrees. What happens to an invoice held for review is a setting. Without `is_renewed` the payment
-    only updates details of the known method, and runs no invoice (a setting).
+    A new payment method runs an invoice whose payment failed (documented). With PayPal, the invoice runs
+    after the customer has agreed to pay. The setting `new_card_while_held` decides whether an invoice held
+    for review runs too. If `is_renewed` is false, `payment` only updates the details of the known payment
+    method and runs no invoice (setting `new_address_while_declined`).
 
     A new payment method, a new plan, or a bill date now or in the past reactivates a canceled subscription.
-    If a payment fails, the change is not made: this raises a Refusal (422). Only the new payment method
+    If a payment fails, this raises a Refusal (422) and the change is not made. Only the new payment method
     and payments made before the failure remain.
 
     Standing: staff 2010, 2014, 2015; recorded.
@@ -86,7 +87,11 @@ def change(
 
 
 def _pay_outstanding(state: State, customer: Customer, at: datetime) -> Invoice | None:
-    """Run the failed invoice. Returns a paid period invoice, if any. Raises a Refusal if payment fails."""
+    """Run the outstanding invoice if its payment failed before.
+
+    Returns the invoice if it bills a period, or None. The setting `new_card_while_held` decides whether an
+    invoice that is held for review is run too. Raises a Refusal if the payment fails.
+    """
     outstanding = customer.subscription.outstanding
     if outstanding is None or outstanding.state is InvoiceState.LAPSED:
         return None
@@ -106,7 +111,10 @@ def _wake(
     *,
     paid: Invoice | None,
 ) -> Subscription:
-    """Reactivate and change the plan. Without a current invoice, this signs up for the new plan."""
+    """Reactivate a subscription. If `plan` is given, change to that plan.
+
+    If there is no current invoice, the change is a new sign-up. Returns the customer's current subscription.
+    """
     if plan is not None and subscription.current is None:
         old, customer = subscription, subscription.customer
         was, pending = customer.subscriptions, subscription.pending
@@ -123,7 +131,10 @@ def _wake(
 
 
 def cancel(state: State, customer: Customer, at: datetime) -> None:
-    """Cancel on the customer's request. A canceled subscription doesn't change (a setting)."""
+    """Cancel a subscription at the customer's request.
+
+    If it is canceled already, nothing changes (setting `canceled_again`).
+    """
     if customer.subscription.is_canceled:
         if customer.product.rules.canceled_again == "refused":
             raise Refusal(412, "The subscription is canceled already")  # inferred text
@@ -132,7 +143,9 @@ def cancel(state: State, customer: Customer, at: datetime) -> None:
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """Begin a subscription after the customer agreed at PayPal, and execute anything due (inferred).
+    """Start a subscription whose customer has agreed to pay by PayPal.
+
+    Invoices that are due are executed (inferred).
 
     Standing: recorded.
     """
@@ -159,7 +172,10 @@ def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, times: int = 1) -> Promotion:
-    """Return a coupon's promotion. Raises a Refusal unless this plan can redeem it `times` more times."""
+    """Return the promotion that a coupon belongs to.
+
+    Raises a Refusal unless the coupon can be redeemed `times` more times on `plan`.
+    """
     for promotion in product.promotions.values():
         for offered in promotion.coupons:
             if offered.code != coupon:
@@ -178,7 +194,7 @@ def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, time
 def redeem(
     subscription: Subscription, promotion: Promotion, coupon: str, at: datetime, first_bill: datetime
 ) -> None:
-    """Add a promotion to a subscription. The promotion discounts each bill whose date it covers.
+    """Add a promotion to a subscription. The promotion discounts each bill whose date is before its end.
 
     Each redemption counts towards the coupon's limit, even on the same subscription (inferred).
     """
@@ -208,13 +224,14 @@ def _put_promotion(subscription: Subscription, redeemed: _Redeemed) -> None:
 def _change_plan(
     state: State, old: Subscription, plan: Plan, at: datetime, bill_date: datetime | None
 ) -> Subscription:
-    """Change to another plan, at once.
+    """Change to another plan at once. Returns the new subscription.
 
-    A change from a free to a paid plan is a sign-up (staff 2010). A change to a plan that prorates (its
-    `onChangeInitialBillHandler` is `now`) bills at once: the overage of the ended period in full under the
-    old plan (staff 2011), a credit for the unused part, and the new recurring charge. The cycle then starts
-    again (documented). Otherwise, and before the first bill (staff 2010), the bill date doesn't change,
-    and the new plan is charged on that date (documented).
+    A change from a free to a paid plan is a sign-up (staff 2010). If the new plan's
+    `onChangeInitialBillHandler` is `now`, the change is prorated. It then bills three things at once: the
+    ended period's overage in full under the old plan (staff 2011), a credit for the unused part of that
+    period, and the new recurring charge. After that, the billing cycle starts again (documented). In all
+    other cases, and before the first bill (staff 2010), the bill date doesn't change, and the new plan is
+    charged on that date (documented).
     """
     product, current = old.customer.product, old.current
     rules = product.rules
@@ -237,7 +254,7 @@ def _change_plan(
         if current is None and last is not None:
             _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
         elif current is None:
-            pass  # imported without a date: nothing is scheduled until a changeBillDate
+            pass  # imported without a date: no bill is scheduled before a `changeBillDate`
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
             draft = replace(current, subscription=new, charges=current.charges + setup)
             if prorates:
@@ -266,7 +283,7 @@ def _start_cycle(
     first_bill: datetime | None,
     at: datetime,
 ) -> None:
-    """Start a cycle after a plan that billed only once and left no pending invoice."""
+    """Start a billing cycle on the new plan. The old plan billed only once and left no pending invoice."""
     counters = billing.lasting_counters(last, new.plan)
     if first_bill is None:
         billing.restart_cycle(state, new, at, counters)
@@ -292,7 +309,10 @@ def _keep_date(
     first_bill: datetime | None,
     at: datetime,
 ) -> None:
-    """Keep the pending invoice under the new plan. A sign-up moves the invoice to `first_bill`."""
+    """Put the pending invoice on the new plan and keep its bill date.
+
+    If `first_bill` is given, the change is a sign-up, and `first_bill` becomes the bill date.
+    """
     if first_bill is not None:
         if setup and plan.setup_charge_bill_handler == "now":
             charges.charge_now(state, new, setup, at)
@@ -307,7 +327,10 @@ def _keep_date(
 
 
 def _succeed(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
-    """Put a new subscription first and move unpaid invoices to it. The old one is kept as history."""
+    """Make a new subscription to `plan` the current one, and move the unpaid invoices to it.
+
+    The old subscription is kept as history.
+    """
     unpaid = tuple(made for made in old.invoices if made.is_outstanding or made is old.pending)
     new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=unpaid)
     old.invoices = tuple(made for made in old.invoices if made not in unpaid)
@@ -333,7 +356,10 @@ def _changed(
 
 
 def _adjustment(state: State, old: Subscription, current: Invoice, at: datetime) -> tuple[Charge, ...]:
-    """Return the credit for the prepaid rest of the period, if anything was prepaid."""
+    """Return a tuple with the credit for the unused part of a prepaid period.
+
+    The tuple is empty if nothing was prepaid.
+    """
     unused = _unused_part(old, current, at)
     if not unused:
         return ()

@@ -1,4 +1,4 @@
-"""How many invoices are in each state, and their totals, updated as invoices change."""
+"""The number and the total of the invoices in each state, updated as invoices change."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,12 +13,15 @@ from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["Books", "Totals"]
 
-# In these states the amount of an invoice no longer changes.
+# The states in which an invoice's amount no longer changes.
 _SETTLED = (InvoiceState.PAID, InvoiceState.VOID)
 
 
 class Books:
-    """The totals of one product. `waiting` has the outstanding invoices by id, in billing order."""
+    """The totals of one product.
+
+    `waiting` has the outstanding invoices by id, in the order of their bill dates.
+    """
 
     def __init__(self) -> None:
         self.customers = 0
@@ -39,14 +42,14 @@ class Books:
 
 
 class Totals:
-    """The totals of all products. `refresh` only looks at customers that may have changed.
+    """The totals of all products. `refresh` updates them from the customers that may have changed.
 
-    All totals are computed from the customers. The first refresh after a restore counts all customers.
+    The first refresh after a restore counts all customers.
     """
 
     def __init__(self) -> None:
         self.products: dict[str, Books] = defaultdict(Books)
-        # What was counted: invoices that may still change, by customer, and the states of all others.
+        # What was counted: invoices that may still change, by customer id, and other invoices' states, by id.
         self._changing: dict[int, tuple[tuple[Invoice, InvoiceState, Decimal], ...]] = {}
         self._settled: dict[int, InvoiceState] = {}
 

@@ -1,4 +1,4 @@
-"""Tracked items: the counters of a period, which are never prorated."""
+"""Changes the counters of tracked items. Usage is never prorated."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -24,7 +24,9 @@ __all__ = [
 
 
 def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
-    """Return the plan whose items are counted. For an outstanding period, this is the period's plan.
+    """Return the plan on which a call looks up an item.
+
+    If `outstanding` is true, this is the plan of the outstanding invoice.
 
     Standing: inferred.
     """
@@ -34,7 +36,10 @@ def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
 
 
 def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, given: str = "") -> str:
-    """Return the code of a plan's item, found by code or id. `given` is the id as the caller wrote it."""
+    """Return an item's code on a plan, found by code or id.
+
+    `given` is the id as the caller wrote it, for the text of the refusal.
+    """
     for planned in plan.items:
         if planned.item.code == code or planned.item.id == id:
             return planned.item.code
@@ -42,7 +47,7 @@ def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, giv
 
 
 def check_limit(planned: PlanItem, quantity: Decimal) -> None:
-    """Raise a Refusal if a quantity is above a hard limit."""
+    """Raise a Refusal if a quantity is above the item's hard limit."""
     limit = planned.hard_limit
     if limit is not None and quantity > limit:
         raise invalid(
@@ -55,13 +60,15 @@ def check_limit(planned: PlanItem, quantity: Decimal) -> None:
 def set_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Set the counter of one period. The counter of the other period doesn't change.
+    """Set an item's counter in the current or the outstanding period.
+
+    The other period's counter doesn't change.
 
     Standing: inferred.
     """
     invoice = target(customer, outstanding=outstanding)
     if invoice.type is InvoiceType.ONE_TIME:
-        raise not_found("No outstanding invoice found")  # inferred: it bills no period that has counters
+        raise not_found("No outstanding invoice found")  # inferred: such an invoice has no counters
     planned = invoice.plan.item(item)
     if planned is None:
         raise not_found(f"Item not found (code={item})")
@@ -81,7 +88,7 @@ def set_quantity(
 def add_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Add a quantity to the counter."""
+    """Add a quantity to an item's counter."""
     before = target(customer, outstanding=outstanding).quantity(item)
     set_quantity(state, customer, item, before + quantity, outstanding=outstanding, at=at)
 
@@ -89,14 +96,17 @@ def add_quantity(
 def remove_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Subtract a quantity from the counter. Whether the result may be negative is a setting."""
+    """Subtract a quantity from an item's counter.
+
+    If the result would be negative, the setting `removed_below_zero` decides what happens.
+    """
     if customer.product.rules.removed_below_zero == "zero":
         quantity = min(quantity, target(customer, outstanding=outstanding).quantity(item))
     add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
 
 
 def _recount(invoice: Invoice, planned: PlanItem, quantity: Decimal) -> None:
-    """Update the item's line on an outstanding invoice. The line keeps its id."""
+    """Update the quantity of an item's line on an outstanding invoice. The line keeps its id."""
     invoice.charges = tuple(
         replace(line, quantity=planned.overage(quantity))
         if line.type is ChargeType.ITEM and line.code == planned.item.code

@@ -1,7 +1,8 @@
 """Validators for single fields of a call: lengths, formats, and the texts of refusals.
 
-Most functions read one parameter at one level and raise a Refusal (412) if its value is invalid. Where a
-refusal's text is not known, it is taken from the PHP form validators of Cheddar's time (inferred).
+Most functions read one parameter from one level and raise a Refusal (412) if its value is invalid. If the
+text of Cheddar's refusal is not known, the text of PHP form validators from the same years is used
+(inferred).
 """
 
 import json
@@ -49,7 +50,7 @@ _QUOTE_AT_MOST = 80
 
 
 def quoted(value: str) -> str:
-    """Return a value as a message shows it. A very long value is cut."""
+    """Return a value in quotes, as a message shows it. A very long value is cut."""
     return f"'{value}'" if len(value) <= _QUOTE_AT_MOST else f"'{value[:_QUOTE_AT_MOST]}…'"
 
 
@@ -102,7 +103,8 @@ def flag(parameters: Parameters, name: str) -> bool | None:
 def number(parameters: Parameters, name: str, places: int | None, default: Decimal | None = None) -> Decimal:
     """Read a decimal number with at most `places` decimals, not counting trailing zeros.
 
-    If `places` is None, any number of decimals is allowed. Without a `default`, the number is required.
+    If `places` is None, any number of decimals is allowed. If there is no `default`, the parameter is
+    required.
     """
     if default is not None and not parameters.text(name):
         return default
@@ -121,7 +123,7 @@ def number(parameters: Parameters, name: str, places: int | None, default: Decim
 
 
 def quantity(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
-    """Read the quantity of an item, not negative, with up to four decimals (documented)."""
+    """Read an item's quantity: 0 or more, with up to four decimals (documented)."""
     return _not_negative(parameters, name, number(parameters, name, 4, default))
 
 
@@ -131,17 +133,17 @@ def rounded_quantity(parameters: Parameters, name: str, default: Decimal) -> Dec
 
 
 def price(parameters: Parameters, name: str, default: Decimal) -> Decimal:
-    """Read an amount of money that is not a credit: up to two decimals, not negative."""
+    """Read a price: an amount of money that is 0 or more, with up to two decimals."""
     return _not_negative(parameters, name, amount(parameters, name, default))
 
 
 def amount(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
-    """Read an amount of money: up to two decimals, positive or negative."""
+    """Read an amount of money, positive or negative, with up to two decimals."""
     return number(parameters, name, 2, default)
 
 
 def count(parameters: Parameters, name: str) -> Decimal:
-    """Read the required quantity of a charge: a positive whole number."""
+    """Read a charge's quantity. It is required and must be a positive whole number."""
     value = number(parameters, name, 4)
     if value != value.to_integral_value():
         raise parameters.invalid(name, "notInt", f"'{quantity_text(value)}' does not appear to be an integer")
@@ -149,7 +151,7 @@ def count(parameters: Parameters, name: str) -> Decimal:
 
 
 def positive(parameters: Parameters, name: str, value: Decimal) -> Decimal:
-    """Return the value. Raises a Refusal unless the value is above zero."""
+    """Return `value`. Raises a Refusal about the parameter `name` if the value is not above 0."""
     if value <= 0:
         message = f"'{quantity_text(value)}' is not greater than '0'"
         raise parameters.invalid(name, "notGreaterThan", message)
@@ -164,7 +166,7 @@ def _not_negative(parameters: Parameters, name: str, value: Decimal) -> Decimal:
 
 
 def whole(parameters: Parameters, name: str, largest: int, default: int) -> int:
-    """Read a whole number from 0 to `largest`."""
+    """Read a whole number from 0 to `largest`. Returns `default` if the parameter is absent or empty."""
     value = number(parameters, name, 0, Decimal(default))
     if not 0 <= value <= largest:
         message = f"'{quantity_text(value)}' is not between '0' and '{largest}', inclusively"
@@ -173,7 +175,7 @@ def whole(parameters: Parameters, name: str, largest: int, default: int) -> int:
 
 
 def rate(parameters: Parameters, name: str) -> Decimal | None:
-    """Read a tax rate as a fraction (0.055 for 5.5 %), with up to six decimals. None if empty."""
+    """Read a tax rate with up to six decimals, as a fraction: 0.055 is 5.5 %. Returns None if it is empty."""
     if not parameters.text(name):
         return None
     value = number(parameters, name, 6)
@@ -187,7 +189,7 @@ def rate(parameters: Parameters, name: str) -> Decimal | None:
 
 
 def moment(parameters: Parameters, name: str, zone: tzinfo) -> datetime | None:
-    """Read an ISO 8601 date, or a date and time in whole seconds. Returns None if empty.
+    """Read an ISO 8601 date, or a date and time in whole seconds. Returns None if the parameter is empty.
 
     A value without an offset is read in the caller's time zone (documented).
     """
@@ -205,7 +207,7 @@ def moment(parameters: Parameters, name: str, zone: tzinfo) -> datetime | None:
 
 
 def day(parameters: Parameters, name: str) -> date | None:
-    """Read a date as YYYY-MM-DD. Returns None if empty."""
+    """Read a date as YYYY-MM-DD. Returns None if the parameter is empty."""
     value = parameters.text(name)
     if not value:
         return None
@@ -237,7 +239,7 @@ _LONGEST_META_DATUM = 2000
 
 
 class Details(Value, frozen=True):
-    """A customer's fields in a call. Omitted fields are None, or missing from `values`."""
+    """The customer fields of a call. A field that the call omits is None, empty, or missing from `values`."""
 
     code: str
     values: dict[str, str]
@@ -256,8 +258,9 @@ def read_details(
 ) -> Details:
     """Read a customer's fields. Raises a Refusal for the first invalid field.
 
-    A new customer needs names, a code and an email. An edit omits fields that don't change, and can't empty
-    these three. A code for which `is_taken` is true is refused before later fields are checked.
+    A new customer needs a first name, a last name, a code and an email address. An edit may omit any field,
+    but can't empty one of these four. If `is_taken` returns true for the code, the code is refused before
+    later fields are checked.
 
     Standing: documented.
     """
@@ -278,7 +281,7 @@ def read_details(
     for name, longest in _LONGEST.items():
         if name in parameters:
             values[name] = text(parameters, name, longest)
-    for name in ("vatNumber", "taxNumber"):  # two names for one value: the newer name wins
+    for name in ("vatNumber", "taxNumber"):  # two names for one value; the newer name wins
         if name in parameters:
             values["taxNumber"] = text(parameters, name, 32)
     if "firstContactDatetime" in parameters:
@@ -298,7 +301,7 @@ def _meta_data(parameters: Parameters) -> dict[str, str]:
 
 
 def _meta_datum(entries: Parameters, name: str) -> str:
-    """Return the value of an entry. A nested value is kept as JSON text (documented)."""
+    """Return the value of a `metaData` entry. A nested value is kept as JSON text (documented)."""
     value = entries.values[name]
     if not isinstance(value, Parameters):
         return text(entries, name, _LONGEST_META_DATUM)

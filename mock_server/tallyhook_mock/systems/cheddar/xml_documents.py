@@ -1,8 +1,8 @@
-"""Cheddar's XML documents, element by element in the recorded order.
+"""Writes Cheddar's XML documents, with their elements in the recorded order.
 
-Every call is answered with an XML document, so documents are written as text, not built as a tree. Recorded
-documents decide whether an empty value is written as an empty element or left out. Where they don't show
-it, an empty value is an empty element, and an empty group is left out (inferred).
+Every call is answered with a document, so documents are written as text, which is faster than building a
+tree. An empty value becomes an empty element or is left out, as in the recorded documents. If none of these
+shows it, an empty value becomes an empty element, and an empty group is left out (inferred).
 """
 
 import re
@@ -38,7 +38,7 @@ SUCCESS = f"{DECLARATION}<success/>"  # inferred
 GATEWAY = "Stripe_Simulator"
 GATEWAY_ACCOUNT = id_text(0x71E29C22)
 
-# The fields around a card, in the order of the documents; type, digits and expiry follow `ccZip`.
+# The payer's name and address, in the order of the documents. The card itself follows `ccZip`.
 CARD_DETAILS = (
     "ccFirstName",
     "ccLastName",
@@ -51,7 +51,7 @@ CARD_DETAILS = (
 )
 
 _SPECIAL = re.compile('[&<>"\x00-\x1f\ufffe\uffff]')
-# Write line ends and tabs as references, since a parser turns them into spaces in attributes.
+# Line ends and tabs are written as references, since a parser turns them into spaces in attributes.
 _ESCAPED = {
     "&": "&amp;",
     "<": "&lt;",
@@ -64,25 +64,25 @@ _ESCAPED = {
 
 
 def escape(text: str) -> str:
-    """Escape text for an element or an attribute. Characters that XML can't hold are left out."""
+    """Escape a text for an element or an attribute. Characters that XML can't contain are left out."""
     if _SPECIAL.search(text):
         return _SPECIAL.sub(lambda match: _ESCAPED.get(match[0], ""), text)
     return text
 
 
-@lru_cache(4096)  # documents repeat the same few moments
+@lru_cache(4096)  # documents repeat the same few times
 def moment_text(at: datetime | None) -> str:
-    """Return a moment as `2026-01-01T00:00:00+00:00`, or an empty text for None."""
+    """Return a time as `2026-01-01T00:00:00+00:00`, or an empty text for None."""
     return at.isoformat(timespec="seconds") if at else ""
 
 
 def _document(root: str) -> str:
-    """Add the declaration, and indent by two spaces per level, as in the recorded documents.
+    """Return a document: the XML declaration, then the elements, indented as in the recorded documents.
 
-    The official PHP client reads a lone element as text unless there is white space around it.
+    The official PHP client needs the white space: without it, the client reads a lone element as text.
     """
     lines, depth = [], 0
-    for part in root[1:-1].split("><"):  # within texts and attributes both are escaped
+    for part in root[1:-1].split("><"):  # texts and attributes never contain `><`, because both are escaped
         if part.startswith("/"):
             depth -= 1
         lines.append(f"{'  ' * depth}<{part}>")
@@ -123,7 +123,7 @@ def error_document(element: str) -> str:
 
 
 def plans_document(plans: Iterable[Plan], at: datetime, rules: Rules) -> str:
-    """Return the `<plans>` document. It shows the bill dates of a subscription that starts at `at`."""
+    """Return the `<plans>` document. Its bill dates are those of a subscription that starts at `at`."""
     return _document(_group("plans", (_plan(plan, at, rules) for plan in plans)))
 
 
@@ -138,9 +138,9 @@ def _plan(plan: Plan, at: datetime, rules: Rules) -> str:
     return _plan_as_of(plan, at.replace(microsecond=0) if at.microsecond else at, rules)
 
 
-@lru_cache(1024)  # every document shows the plan of every customer
+@lru_cache(1024)  # a document shows the plan of each of its customers
 def _plan_as_of(plan: Plan, at: datetime, rules: Rules) -> str:
-    # The recorded document shows the bill dates of a customer who subscribes at the moment of the call.
+    # The recorded document shows the bill dates of a customer who subscribes at the time of the call.
     initial = plan.first_bill(at, rules)
     following = moment_text(plan.frequency.after(initial, 1, rules.add_months))
     frequency = plan.frequency
@@ -199,10 +199,10 @@ def customers_document(
     page: Mapping[str, str] | None = None,
     has_history: bool = True,
 ) -> str:
-    """Return the `<customers>` document as of `at`, including a failed transaction's `<error>` element.
+    """Return the `<customers>` document as of `at`. `error` is a failed transaction's `<error>` element.
 
-    `page` has the attributes that say which page of a search this is. Without history, a customer has only
-    the current subscription with its pending invoice.
+    `page` has attributes that say which page of a search the document shows. If `has_history` is false, each
+    customer has only the current subscription with its pending invoice.
 
     Standing: recorded; inferred.
     """
@@ -221,7 +221,7 @@ def _customer(customer: Customer, at: datetime, *, has_history: bool) -> str:
     ]
     payment = customer.subscription.payment
     token = details.get("gatewayToken") or (payment.gateway_token if payment else "")
-    # The names with Vat are older names for the same values. Both are written (recorded).
+    # The names with `Vat` are older names for the same values. Documents have both (recorded).
     return (
         f'<customer id="{id_text(customer.id)}" code="{escape(customer.code)}">'
         f"{_leaves(_NAMES, details)}"
@@ -319,14 +319,20 @@ _NO_CARD = "".join(
 
 
 def usage_invoice(subscription: Subscription) -> Invoice | None:
-    """Return the invoice with the subscription's quantities: the pending or else the last period's one."""
+    """Return the invoice whose counters a subscription shows: the pending one, or else the last period's.
+
+    Returns None if there is neither.
+    """
     return subscription.pending or next(
         (past for past in reversed(subscription.invoices) if past.type is InvoiceType.SUBSCRIPTION), None
     )
 
 
 def _usage(subscription: Subscription) -> str:
-    """Return the items. A subscription that was replaced or never invoiced has none (recorded)."""
+    """Return the `<items>` element.
+
+    It is left out if the subscription was replaced or never invoiced (recorded).
+    """
     if not subscription.invoices:
         return ""
     counted = usage_invoice(subscription)
@@ -334,7 +340,11 @@ def _usage(subscription: Subscription) -> str:
 
 
 def _invoices(subscription: Subscription, *, has_history: bool) -> str:
-    """Return the invoices, newest first. Empty if there are none or they moved to a new subscription."""
+    """Return the `<invoices>` element, newest invoice first.
+
+    It is left out if the subscription has no invoices. A replaced subscription can be without invoices,
+    because its unpaid invoices moved to the new one.
+    """
     pending = subscription.pending
     shown = subscription.invoices if has_history else (pending,) if pending else ()
     return _group("invoices", [_invoice(each) for each in reversed(shown)]) if shown else ""
