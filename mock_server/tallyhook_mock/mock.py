@@ -281,9 +281,9 @@ class Mock:
 
     @exact()
     def settled(self, hook: Hook | None, at: datetime) -> None:
-        """Release the invoice of a Cheddar hook that was acknowledged or canceled, and log the changes.
+        """Release the invoice of a Cheddar hook that was acknowledged or canceled, and log what changed.
 
-        If `hook` is None, only log them.
+        If `hook` is None, no invoice is released.
         """
         if hook is not None and hook.system == CHEDDAR:
             review.settled(self.state, hook, at)
@@ -571,9 +571,9 @@ class Mock:
                 continue
 
     def _pause(self) -> float | None:
-        """Return for how many real seconds the background task may wait.
+        """Return how many real seconds the background task may wait before it checks again.
 
-        None means until it is woken, because nothing can become due by itself.
+        Returns None if nothing can become due before the next call.
         """
         due = self._looks_at = self.next_due()
         if self.clock.mode is Mode.FROZEN or due is None:

@@ -112,8 +112,8 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
 def own_process() -> None:
     """Tune the garbage collector in a process that only serves a mock.
 
-    Scanning 100,000 customers for garbage takes half a second, during which no call is answered. This function
-    makes Python scan them after every 700,000 new objects (about 90,000 customers) instead of every 70,000.
+    Scanning 100,000 customers for garbage takes half a second, during which no call is answered. This makes
+    Python scan them after every 700,000 new objects (about 90,000 customers) instead of every 70,000.
     The memory of a mock's old state may stay in use until the next scan after a reset. Don't call this
     function in a process that does other work. `serve` and `create_app` don't call it.
     """

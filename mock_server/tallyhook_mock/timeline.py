@@ -41,7 +41,7 @@ class Timeline:
     """The latest timeline entries of every customer, and the total number of entries of each kind."""
 
     def __init__(self, kept: int = 1000) -> None:
-        """Create an empty timeline that keeps at most `kept` entries for each customer."""
+        """Create empty timelines, which keep at most `kept` entries for each customer."""
         self.counts: Counter[str] = Counter()
         self._kept = kept
         self._entries: dict[tuple[str, str, str], list[Entry]] = {}  # by system, product and customer

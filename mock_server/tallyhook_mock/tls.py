@@ -16,7 +16,10 @@ _SERVER_DAYS = timedelta(days=397)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Two files: the authority's certificate, which clients have to trust, and the server's certificate and key."""
+    """The files with the authority's certificate, which clients have to trust, and the server's certificate.
+
+    The server's file also contains its private key.
+    """
 
     authority: Path
     certificate: Path
