@@ -43,7 +43,7 @@ ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
 _LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
-# It reads exact numbers. Unlike the standard library, it refuses lone surrogates, which no answer can contain.
+# Reads exact numbers. Unlike the standard library, it refuses lone surrogates, which no answer can contain.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
