@@ -111,7 +111,7 @@ class Asserts:
             raise AssertionError(f"{_where(customer, bill)} is not released\n\n{shown}")
 
     def assert_acknowledged(self, customer: str, type: HookType = "subscriptionBillable") -> None:
-        """Assert that hooks of this type were sent about the customer and every listener acknowledged them."""
+        """Assert that hooks of this type were sent about the customer, and all were acknowledged."""
         _, shown = self._bill(customer)
 
         def found() -> tuple[int, int]:
@@ -136,7 +136,7 @@ class Asserts:
         return self._world.call(lambda: list(self._world.mock.calls))
 
     def assert_called(self, action: str, customer: str | None = None, *, times: int | None = None) -> None:
-        """Assert that a call such as `customers/add-charge` succeeded, exactly `times` times if that is given.
+        """Assert that a call such as `customers/add-charge` succeeded. If given, `times` is the exact number.
 
         Calls that were refused or not answered don't count.
         """

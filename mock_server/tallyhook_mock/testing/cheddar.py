@@ -159,7 +159,7 @@ class Cheddar(Asserts):
 
         The clock moves to the bill date. Hooks are delivered, and retried on their schedule until they are
         acknowledged. An hour later, the invoice is executed. If an earlier invoice is already held or
-        released, only the earlier one is finished. The clock moves at most by `within` after the bill date,
+        released, only the earlier one is finished. After the bill date, the clock moves by at most `within`,
         even if the invoice is still held. Raises LookupError if the customer doesn't exist, or has nothing to
         bill.
         """
@@ -300,8 +300,8 @@ class Cheddar(Asserts):
 class CheddarServer(Cheddar):
     """A mock of Cheddar that also listens on a port.
 
-    `url` is the root URL, and `xml` the base URL of the API. With TLS, `authority` is the CA file that clients
-    have to trust. Without TLS, it is None.
+    `url` is the root URL, and `xml` the base URL of the API. With TLS, `authority` is the CA file that
+    clients have to trust. Without TLS, it is None.
     """
 
     def __init__(self, world: World, address: Address) -> None:

@@ -70,7 +70,7 @@ class Raised(logging.Filter):
 
 
 def _trimmed(trail: TracebackType | None) -> TracebackType | None:
-    """Return the traceback from the application's first frame on, or the whole one if it has no such frame."""
+    """Return the traceback from the application's first frame on, or all of it if it has no such frame."""
     rest = trail
     while rest is not None:
         package = str(rest.tb_frame.f_globals.get("__name__")).partition(".")[0]

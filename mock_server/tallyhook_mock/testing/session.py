@@ -96,7 +96,7 @@ class Session:
         self._addresses: dict[bool, Address] = {}
 
     def address(self, *, tls: bool) -> Address:
-        """Return the session's port on 127.0.0.1, with or without TLS. It is the same for every call."""
+        """Return the session's port on 127.0.0.1, with or without TLS. Every call returns the same port."""
         if tls not in self._addresses:
             self._addresses[tls] = Address(self.loop, self._make_directory() if tls else None)
         return self._addresses[tls]
