@@ -67,9 +67,9 @@ def is_console(path: str) -> bool:
 
 
 def _may_change(scope: Scope) -> bool:
-    """Return whether the journal must record a call, because it may change the mock's state.
+    """Return whether the journal records a call: whether the call may change the mock's state.
 
-    A call that moves the clock is not recorded, because each step that it causes is recorded.
+    Calls that move the clock are not recorded, because each step that they cause is recorded.
     """
     path, method = scope["path"], scope["method"]
     if path.startswith("/xml/"):

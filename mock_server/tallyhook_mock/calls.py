@@ -55,7 +55,7 @@ class CallLog:
         return iter(tuple(self.by_number.values()))
 
     def clear(self) -> None:
-        """Delete all calls. Numbers are not used again."""
+        """Delete all calls. Later calls continue the numbering."""
         self.by_number.clear()
 
     def add(

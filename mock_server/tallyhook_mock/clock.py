@@ -65,7 +65,7 @@ class Clock:
     def set(self, moment: datetime, offset: timedelta | None) -> None:
         """Set the clock to a saved time, even one in the past.
 
-        If `offset` is None, the clock is frozen. Otherwise it runs, this far ahead of real time.
+        If `offset` is None, the clock is frozen. Otherwise it runs, and is ahead of real time by `offset`.
         """
         self._moment, self._offset = moment, offset
 
@@ -92,7 +92,7 @@ class Clock:
             self.run()
 
     def ahead(self, to: datetime) -> datetime:
-        """Return `to` in UTC. Raises ValueError if it is in the clock's past or after the year 7999."""
+        """Return `to` in UTC. Raises ValueError if it is before the clock's time or after the year 7999."""
         to = _reachable(to)
         if to < self.now():
             raise ValueError(f"{to.isoformat()} is in the past: it is now {self._moment.isoformat()}")

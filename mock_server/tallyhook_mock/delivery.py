@@ -126,7 +126,7 @@ class Deliveries:
             self.report(delivery, attempts)
 
     def prepare(self, delivery: Delivery) -> tuple[bool, Fault | None]:
-        """Return whether to send a delivery now, and the planned fault to apply to it, or None."""
+        """Return whether to send a delivery now, and the planned fault to apply (None if there is none)."""
         if delivery.state is not DeliveryState.SENDING:  # canceled while it was queued
             return False, None
         mock, hook = self._mock, delivery.hook

@@ -67,9 +67,9 @@ class Fault(_OfKind, frozen=True, kw_only=True):
     """One planned fault, which applies to API calls or to deliveries of hooks.
 
     By default, it applies once, to the first call or delivery that matches. `nth` makes it start with a later
-    match, and `times` makes it apply more than once. With a `probability`, each match has that chance, and
-    there is no limit unless `times` is given. The random draws depend only on `seed` and `kind`, so the same
-    calls fail in every run. Raises ValueError for invalid values.
+    match, and `times` makes it apply more than once. With a `probability`, it applies to each match
+    with that probability, without a limit unless `times` is given. The random draws depend only on `seed` and
+    `kind`, so the same calls fail in every run. Raises ValueError for invalid values.
 
     Args:
         action: the action of a matching call, such as `customers/add-charge`. If empty, every call matches.
@@ -123,7 +123,7 @@ _SPECIAL = frozenset(name for options in OPTIONS.values() for name in options)
 class Armed:
     """A planned fault with its counts.
 
-    `met` is the number of calls or deliveries that matched. `struck` is the number that it was applied to.
+    `met` counts the calls or deliveries that matched the fault, `struck` those to which it was applied.
     """
 
     def __init__(self, fault: Fault) -> None:
@@ -145,13 +145,13 @@ class Armed:
 
 
 class Faults:
-    """All planned faults. At most one is applied to a call or delivery: the one that was planned first."""
+    """All planned faults. If several match a call or delivery, only the one planned first is applied."""
 
     def __init__(self) -> None:
         self._armed: list[Armed] = []
 
     def __iter__(self) -> Iterator[Armed]:
-        """Iterate over all faults in the order in which they were planned, including used-up ones."""
+        """Iterate over all faults in the order of planning, including those that reached their limit."""
         return iter(self._armed)
 
     def add(self, fault: Fault) -> Armed:
@@ -168,7 +168,7 @@ class Faults:
     def for_call(self, action: str, customer: str, *, on_outstanding: bool) -> Fault | None:
         """Return the fault to apply to a call, or None.
 
-        If `on_outstanding` is true, the call concerns an outstanding invoice, so a LOCK can apply, too.
+        If `on_outstanding` is true, the call concerns an outstanding invoice, so a LOCK fault can apply, too.
         """
         kinds = _CALLS | {FaultKind.LOCK} if on_outstanding else _CALLS
         return self._strike(kinds, customer, lambda fault: fault.action in ("", action))

@@ -3,7 +3,7 @@
 FILE is a snapshot. FILE.log records everything that happened after it, in order and with the time of the
 mock's clock: each call that may change something, each step of a billing system, and each delivery attempt.
 The billing rules depend on nothing else, so replaying the log restores the same state. A call is answered
-only after its record is on the disk. Calls that wait at the same time share one flush.
+only after its record is on the disk. Calls that wait at the same time share one flush to the disk.
 """
 
 import asyncio
@@ -28,7 +28,10 @@ _HEAD = b"tallyhook log 1 "
 
 
 class Record(Value, frozen=True, array_like=True):
-    """One recorded action. `at` and `offset` are the time and the offset of the mock's clock."""
+    """One recorded action, which `kind` and `content` describe.
+
+    `at` and `offset` are the time and the offset of the mock's clock.
+    """
 
     kind: str
     at: datetime
@@ -37,7 +40,7 @@ class Record(Value, frozen=True, array_like=True):
 
 
 class Journal:
-    """Reads and writes FILE and FILE.log.
+    """Reads and writes the snapshot FILE and its log FILE.log.
 
     A lock on FILE.lock keeps other processes out until the journal is closed or this process ends.
     """

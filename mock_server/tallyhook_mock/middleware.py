@@ -58,7 +58,7 @@ class Face(Value, frozen=True):
 
 
 async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
-    """Read a call's body. Return it, whether it is complete, and a `receive` that starts from its beginning.
+    """Return a call's body, whether the body is complete, and a `receive` that reads it from the start.
 
     Reading stops after more than `most` bytes, or when the client disconnects.
     """
@@ -83,7 +83,7 @@ async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
 async def receive_body(request: Request, most: int) -> bytes | None:
     """Return a request's body, or None if it is longer than `most` bytes.
 
-    A longer body is read to its end, too, so that the client gets the answer.
+    Even a longer body is read to its end, because otherwise the client might not get the answer.
     """
     body, length = bytearray(), 0
     async for chunk in request.stream():

@@ -102,7 +102,10 @@ class Mock:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Inside this context, send hooks, and bill while the clock runs. The ASGI lifespan enters it."""
+        """A context in which the mock sends hooks, and bills while the clock runs.
+
+        The application's ASGI lifespan enters this context.
+        """
         await self.persistence.recover()
         pump = asyncio.create_task(self._pump())
         try:
@@ -176,11 +179,11 @@ class Mock:
     # -- save and restore
 
     def save(self) -> bytes:
-        """Return the state as bytes: customers, invoices, hooks, listeners, faults, timelines and clock."""
+        """Return the mock's state as bytes, including invoices, hooks, listeners, timelines and the clock."""
         return pack(self.world())
 
     async def restore(self, written: bytes) -> None:
-        """Restore the state that `save` returned as `written`, including the clock.
+        """Restore the mock's state, including the clock, from the bytes that `save` returned.
 
         Raises ClockBusy while the clock is being moved, and SnapshotError if `written` can't be read. After
         an error, nothing has changed.
@@ -447,7 +450,7 @@ class Mock:
         return armed
 
     def strike(self, aim: Aim) -> Fault | None:
-        """Return the fault to apply to a call, or None. A fault is also added to the timeline."""
+        """Return the fault to apply to a call, or None. The fault is also added to the timeline."""
         if self.faults.are_over:
             return None
         self.persistence.record(
@@ -481,7 +484,7 @@ class Mock:
     def note_fault(
         self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR
     ) -> None:
-        """Add an entry to the timeline: a fault was applied."""
+        """Record in the timeline that a fault was applied."""
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)
         self.notifier.beat()
 
@@ -499,7 +502,7 @@ class Mock:
         self.stir()
 
     async def advance(self, to: datetime | Duration) -> Counter[str]:
-        """Move the clock to a moment or by a duration. Returns the number of events by kind.
+        """Move the clock to a moment or by a duration. Returns how many events of each kind happened.
 
         Everything that becomes due on the way is done at its own time. While a listener works on a hook, the
         clock stands still, and the listener's calls are answered. Whatever is already due is done first, so

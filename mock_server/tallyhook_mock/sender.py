@@ -149,7 +149,7 @@ def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
 
 
 def keyed_headers(listener: Listener) -> dict[str, str]:
-    """Return the headers of an unsigned hook, including the listener's key, if it has one, in Base64."""
+    """Return the headers of an unsigned hook. If the listener has a key, they contain it in Base64."""
     headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
     if listener.header:
         headers[listener.header] = base64.b64encode(listener.key.encode()).decode()

@@ -112,10 +112,10 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
 def own_process() -> None:
     """Tune the garbage collector in a process that only serves a mock.
 
-    Scanning 100,000 customers for garbage takes half a second, during which no call is answered. This makes
-    Python scan them after every 700,000 new objects (about 90,000 customers) instead of every 70,000.
-    The memory of a mock's old state may stay in use until the next scan after a reset. Don't call this
-    function in a process that does other work. `serve` and `create_app` don't call it.
+    Scanning 100,000 customers for garbage takes half a second, during which no call is answered. Call this
+    function to make Python scan after every 700,000 new objects (about 90,000 customers) instead of every
+    70,000. Memory that a reset frees may stay in use until the next scan. Don't call this function in a
+    process that does other work. `serve` and `create_app` don't call it.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _SEARCHES)
@@ -189,9 +189,9 @@ class Server:
         return self.call(lambda: self.mock.clock.now())
 
     def advance(self, by: str) -> Counter[str]:
-        """Move the clock by a duration such as `1mo`, `36d` or `1h`. Returns the number of events by kind.
+        """Move the clock by a duration such as `1mo`, `36d` or `1h`.
 
-        Raises ClockBusy while another call moves the clock.
+        Returns how many events of each kind happened. Raises ClockBusy while another call moves the clock.
         """
         return self._wait(self.mock.advance(parse_duration(by)))
 
@@ -200,7 +200,7 @@ class Server:
         return self._wait(self.mock.advance(parse_moment(to) if isinstance(to, str) else to))
 
     def settle(self) -> Counter[str]:
-        """Wait until every hook that is due now has been sent once, successfully or not."""
+        """Wait until every hook that is due now has been sent, whether or not it was acknowledged."""
         return self.advance("0s")
 
     def reset(self) -> None:

@@ -1,1 +1,1 @@
-"""The console: web pages at `/` and under `/console`, which use only the `Mock` object."""
+"""The console: web pages at `/` and under `/console`. They change the mock only through `Mock`."""

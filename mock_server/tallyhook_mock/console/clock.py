@@ -1,4 +1,4 @@
-"""The forms of the clock, which every page has."""
+"""The forms to move, freeze and reset the clock, which every page shows."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ async def reset(mock: Mock, form: Form) -> str:
 
 
 def _target(form: Form) -> datetime | Duration:
-    """Read the field `to`, which is a duration such as `1mo` or a date such as `2026-03-01`."""
+    """Return the value of the field `to`: a duration such as `1mo` or a date such as `2026-03-01`."""
     written = required(form, "to")
     try:
         return parse_duration(written)

@@ -1,4 +1,4 @@
-"""`/console/faults`: planned faults, including used-up ones."""
+"""`/console/faults`: planned faults, including those that reached their limit."""
 
 import re
 from decimal import Decimal

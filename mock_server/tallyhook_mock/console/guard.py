@@ -30,7 +30,7 @@ _HEADERS = {
 
 
 def pass_for(token: str) -> str:
-    """Return a cookie for a browser that sent the token. It proves that without containing the token."""
+    """Return a cookie that proves that a browser sent the token. The token can't be read from it."""
     return hmac.new(token.encode(), b"tallyhook console", hashlib.sha256).hexdigest()
 
 

@@ -101,12 +101,12 @@ def shown(
 
 
 def events(request: Request, entries: Mapping[int, Entry]) -> Shown:
-    """Return one page of a timeline, latest entry first. The keys of `entries` are their numbers."""
+    """Return one page of a timeline, latest entry first. `entries` maps numbers to entries."""
     return shown(request, dict(entries), read=number, write=str, newest_first=True)
 
 
 def number(written: str) -> int | None:
-    """Read a key that is a number. Returns None if it isn't one."""
+    """Return a key from the query as a number, or None if it isn't a number."""
     return int(written) if written.isascii() and written.isdigit() and len(written) < 20 else None
 
 

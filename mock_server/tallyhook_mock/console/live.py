@@ -1,4 +1,4 @@
-"""Server-sent events that tell open pages that something has changed, so that they reload their parts."""
+"""Server-sent events that tell open pages that something has changed, so that they reload."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -42,7 +42,7 @@ _HOOKS = (Link("/console/hooks", "Hooks", "h"), Link("/console/listeners", "List
 
 
 def _others(systems: Systems) -> dict[str, Link]:
-    """Return the links to the systems other than Cheddar that are in use, by system."""
+    """Return the links to the systems other than Cheddar that are in use, by system name."""
     return {
         name: Link(f"/console/{name}", name.title(), module.KEY)
         for name, module in parts("console").items()

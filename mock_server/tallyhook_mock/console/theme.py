@@ -1,4 +1,4 @@
-"""The colour theme: light, dark, or the operating system's. It is stored in a cookie, without a script."""
+"""The colour theme: light, dark, or the operating system's. A cookie stores it, so no script is needed."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse

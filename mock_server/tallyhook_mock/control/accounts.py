@@ -1,4 +1,4 @@
-"""Control calls for the accounts of systems other than Cheddar: timeline, picture and forecast."""
+"""The control API for accounts of systems other than Cheddar: timeline, picture and forecast."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -71,7 +71,7 @@ def _routes(name: str, accounts: str) -> list[Route]:
 
     @asks("invoices")
     async def forecast(request: Request) -> JSONResponse:
-        """Return the account's next invoices, if nothing changes. `invoices` is their number (default: 3)."""
+        """Return the account's next invoices if nothing changes. `invoices` is how many (default: 3)."""
         count = wanted(request.query_params)
         system, _, key = found(request)
         return JSONResponse(coming(key, system.forecast(key, count)))

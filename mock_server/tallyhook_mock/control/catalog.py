@@ -25,7 +25,7 @@ async def replace(request: Request) -> JSONResponse:
 
 @holds(catalog_table)
 async def add(request: Request) -> JSONResponse:
-    """Add to the catalogue. Existing customers are kept."""
+    """Add the content of another catalogue. Existing customers are kept."""
     mock = mock_of(request)
     mock.add_catalog(await json_object(request))
     return JSONResponse(dump_catalog(mock.systems))

@@ -18,7 +18,7 @@ __all__ = ["ROUTES", "read_fault"]
 
 
 async def index(request: Request) -> JSONResponse:
-    """List all faults in the order in which they were planned, including used-up ones."""
+    """List all faults in the order of planning, including those that reached their limit."""
     return JSONResponse({"faults": [_shown(armed) for armed in mock_of(request).faults]})
 
 

@@ -31,9 +31,9 @@ def _objection(scope: Scope) -> str | None:
 
 
 def stranger(scope: Scope) -> str | None:
-    """Return why a client is refused if it is on another machine or sent a foreign Host header.
+    """Return the reason to refuse a client that is on another machine or sent a foreign Host header.
 
-    Returns None if the client is allowed.
+    Returns None for any other client.
     """
     client, headers = scope.get("client"), Headers(scope=scope)
     # X-Forwarded-For from a local proxy can make a client remote, but never local.
@@ -48,7 +48,7 @@ def stranger(scope: Scope) -> str | None:
 
 
 def other_site(scope: Scope) -> str | None:
-    """Return why a call is refused if it comes from a page of another site, or None if it doesn't."""
+    """Return the reason to refuse a call from a page of another site. Returns None for any other call."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")
     is_foreign = origin is not None and _split(origin).netloc.lower() != headers.get("host", "").lower()

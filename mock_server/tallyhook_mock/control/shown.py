@@ -22,7 +22,7 @@ def moment_shown(moment: datetime) -> str: ...
 @overload
 def moment_shown(moment: datetime | None) -> str | None: ...
 def moment_shown(moment: datetime | None) -> str | None:
-    """Return the moment in ISO 8601, with its UTC offset. Returns None for None."""
+    """Return the moment in ISO 8601, with its UTC offset. If it is None, return None."""
     return None if moment is None else moment.isoformat()
 
 

@@ -20,7 +20,7 @@ _PATIENCE = 5.0
 
 
 class Application:
-    """An ASGI application that can be called. It belongs to the event loop of `start` or of the first call.
+    """An ASGI application, bound to the event loop in which `start` or the first call runs.
 
     A call returns once the response is complete. As with a real server, the application may keep working
     after that, so tests can catch an application that acknowledges before its work is done.
@@ -62,7 +62,7 @@ class Application:
             exchange.over.set()
 
     def _ended(self, task: asyncio.Task[None], exchange: "_Exchange") -> None:
-        """Log an exception of the finished application, and answer 500 if it did not answer."""
+        """Log the exception that the application raised, if any. If it did not answer, answer 500."""
         error = None if task.cancelled() else task.exception()
         if error is None and not exchange.over.is_set():
             error = RuntimeError("the application returned without an answer")

@@ -83,9 +83,10 @@ class Asserts:
     def assert_credited(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
-        """Assert that the bill has exactly `times` credits with this code and amount, which is positive.
+        """Assert that the bill has exactly `times` credits with this code and amount.
 
-        If `times` is 0, there must be no such credit. If `current` is true, the open invoice is checked.
+        `amount` is positive. If `times` is 0, there must be no such credit. If `current` is true, the open
+        invoice is checked.
         """
         credit = _decimal(amount)
         if credit <= 0:
@@ -103,7 +104,7 @@ class Asserts:
     def assert_released(self, customer: str) -> None:
         """Assert that every hook about the bill was acknowledged.
 
-        If so, the bill has been executed or will be within the hour.
+        The bill has then been executed, or will be within the hour.
         """
         self.assert_acknowledged(customer)
         bill, shown = self._bill(customer)
@@ -136,9 +137,10 @@ class Asserts:
         return self._world.call(lambda: list(self._world.mock.calls))
 
     def assert_called(self, action: str, customer: str | None = None, *, times: int | None = None) -> None:
-        """Assert that a call such as `customers/add-charge` succeeded. If given, `times` is the exact number.
+        """Assert that a call such as `customers/add-charge` succeeded.
 
-        Calls that were refused or not answered don't count.
+        If `times` is given, exactly that many calls must have succeeded. Calls that were refused or not
+        answered don't count.
         """
         _require(action, self.calls)
         found = self._made(action, customer)
@@ -150,7 +152,7 @@ class Asserts:
             )
 
     def assert_not_called(self, action: str, customer: str | None = None) -> None:
-        """Assert that no such call was made, not even one that was refused."""
+        """Assert that no call of this action was made, not even one that was refused."""
         _require(action, self.calls)
         found = [call for call in self.calls if _is(call, action, customer)]
         if found:
@@ -159,7 +161,7 @@ class Asserts:
             )
 
     def assert_call_order(self, *actions: str, customer: str | None = None) -> None:
-        """Assert that these calls succeeded in this order. Other calls may come in between."""
+        """Assert that calls of these actions succeeded in this order. Other calls may come in between."""
         made = [call.action for call in self.calls if not call.failed and customer in (None, call.customer)]
         left = iter(made)
         for place, action in enumerate(actions):
@@ -187,7 +189,7 @@ class Asserts:
         heading = "the calls" if len(calls) <= _LAST_CALLS else f"the last {_LAST_CALLS} calls"
         return "\n".join((heading, *aligned(rows)))
 
-    # -- within
+    # -- helpers
 
     def _assert_line(
         self, customer: str, code: str, amount: Decimal, noun: str, times: int, *, current: bool

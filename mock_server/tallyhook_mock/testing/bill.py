@@ -17,7 +17,7 @@ __all__ = ["Bill", "Line", "aligned"]
 class Line:
     """One line of a bill.
 
-    `type` is `recurring`, `item`, `custom` or `setup`. `origin` is a text about where the line comes from.
+    `type` is `recurring`, `item`, `custom` or `setup`. `origin` tells where the line comes from.
     """
 
     code: str

@@ -58,7 +58,7 @@ class Cheddar(Asserts):
         self.product, self.secret = product.code, product.secret
         self.user, self.password = next(iter(users.items()))
 
-    # -- what is sold, and to whom
+    # -- plans and customers
 
     def plan(
         self,
@@ -70,8 +70,8 @@ class Cheddar(Asserts):
     ) -> None:
         """Add or replace a plan. `price` is per month, or per period if `billing_frequency` is given.
 
-        `items` maps item codes to terms, such as `{"GB": {"overage": "1.00", "included": 500}}`. Raises
-        CatalogError, which names the place, for invalid values.
+        `items` maps item codes to terms, such as `{"GB": {"overage": "1.00", "included": 500}}`. For an
+        invalid value, raises CatalogError, which says where the value is.
         """
         self._add("plans", plan_table(code, price, items or {}, fields))
 
@@ -119,7 +119,7 @@ class Cheddar(Asserts):
     ) -> str:
         """Send hooks to an ASGI or WSGI application, without a socket. Returns the URL of the listener.
 
-        `path` is where the application takes hooks. If `events` is empty, it gets all hooks. An ASGI
+        `path` is the application's path for hooks. If `events` is empty, it gets all hooks. An ASGI
         application runs in a separate thread with its own event loop. Its lifespan startup runs first, and
         its shutdown at the end of the test. Raises RuntimeError if the startup fails. Pass `lifespan=False`
         if something else runs the lifespan. A WSGI application runs in worker threads. A listener has 5 real
@@ -182,7 +182,7 @@ class Cheddar(Asserts):
         return await self._world.awaited(lambda: self._advance(by))
 
     def settle(self) -> Counter[str]:
-        """Wait until every hook that is due now has been sent once, successfully or not."""
+        """Wait until every hook that is due now has been sent, whether or not it was acknowledged."""
         return self.advance("0s")
 
     async def asettle(self) -> Counter[str]:
@@ -224,7 +224,7 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def timeline(self, customer: str) -> Life:
-        """Return a customer's history: a sequence of entries, shown as a table or a picture.
+        """Return a customer's history: a sequence of entries, which displays as a table or a picture.
 
         Raises LookupError if no customer ever had this code.
         """

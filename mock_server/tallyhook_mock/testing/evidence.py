@@ -47,7 +47,7 @@ def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
 
 
 def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each delivery attempt. If equal attempts follow, one row gives their number."""
+    """Yield a row for each delivery attempt. If equal attempts follow, one more row says how many."""
     for hook in hooks:
         for delivery in hook.deliveries:
             where = f"{hook.type} to {delivery.listener.url}"

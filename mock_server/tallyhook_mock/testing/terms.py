@@ -87,7 +87,7 @@ def plan_table(
 ) -> dict[str, Any]:
     """Return the plan as a catalogue table.
 
-    Raises CatalogError for an unknown name, which the error spells as the test did.
+    Raises CatalogError for an unknown name. The error shows the name as the test spelled it.
     """
     _check_names(fields, PlanFields.__annotations__)
     return {

@@ -1,4 +1,4 @@
-"""httpx transports that send requests to a test's mock, not over the network, and respx routes to them."""
+"""httpx transports that send requests to a test's mock instead of the network, and respx routes for them."""
 
 import asyncio
 import re

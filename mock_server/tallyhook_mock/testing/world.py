@@ -192,7 +192,7 @@ class World:
         return _run(self.session.loop, called())
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine that may wait for listeners, and return its result. `work` makes the coroutine.
+        """Run a coroutine that may wait for listeners, and return its result. `work` returns the coroutine.
 
         Raises RuntimeError where waiting would deadlock: in a listener, or in an event loop in which a
         listener runs.
