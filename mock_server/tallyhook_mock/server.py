@@ -224,9 +224,9 @@ class Server:
     def timeline(self, customer: str, product: str | None = None, *, system: str = "cheddar") -> "Life":
         """Return what happened to a customer. `product` is optional if there is only one product.
 
-        For a `system` other than Cheddar, pass no product, and as `customer` the id of a customer
-        (`fusebill`) or of a subscription (`cleverbridge`, `chargemonk`). The result is a sequence of entries,
-        shown as a table in a terminal and as a picture in Jupyter. It is empty if there never was such a
+        For a `system` other than Cheddar, leave out `product`, and pass the id of a customer (`fusebill`) or
+        of a subscription (`cleverbridge`, `chargemonk`) as `customer`. The result is a sequence of entries,
+        which is shown as a table in a terminal and as a picture in Jupyter. It is empty if there never was such a
         customer. Raises ValueError for an unknown system.
         """
         from tallyhook_mock.picture.life import life_at, life_of

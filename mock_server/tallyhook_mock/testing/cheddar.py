@@ -224,7 +224,7 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def timeline(self, customer: str) -> Life:
-        """Return a customer's history: a sequence of entries, which displays as a table or a picture.
+        """Return a customer's history: a sequence of entries, which is shown as a table or a picture.
 
         Raises LookupError if no customer ever had this code.
         """
