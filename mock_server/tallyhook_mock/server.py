@@ -226,8 +226,8 @@ class Server:
 
         For a `system` other than Cheddar, leave out `product`, and pass the id of a customer (`fusebill`) or
         of a subscription (`cleverbridge`, `chargemonk`) as `customer`. The result is a sequence of entries,
-        which is shown as a table in a terminal and as a picture in Jupyter. It is empty if there never was such a
-        customer. Raises ValueError for an unknown system.
+        which is shown as a table in a terminal and as a picture in Jupyter. It is empty if there never was
+        such a customer. Raises ValueError for an unknown system.
         """
         from tallyhook_mock.picture.life import life_at, life_of
 
