@@ -1,4 +1,4 @@
-"""The mock server: Cheddar's billing, hooks and API, for tests and local work.
+"""A mock billing server for tests and local work, with Cheddar's billing, hooks and API.
 
 with serve(catalog) as server:
     client = Client("ACME", "ops@example.com", "…", base_url=server.xml)
@@ -60,7 +60,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded on demand, so that the command line can report that the extra `mock` is not installed.
+    # Names are loaded on demand, so that the command line can report that the extra `mock` is not installed.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""The mock as one ASGI application: every API, the control API and the console."""
+"""Builds the mock's ASGI application: the billing systems' APIs, the control API and the console."""
 
 from collections.abc import Callable
 
@@ -14,22 +14,21 @@ __all__ = ["create_app"]
 
 
 def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
-    """The billing systems' APIs, the control API under `/_mock`, and the console.
+    """Return the mock as one ASGI application, whose lifespan runs the mock (see `Mock.running`).
 
-    Its lifespan is `mock.running`.
-
-    `console_token` lets browsers on other machines use the console. Without a token they can't.
+    The application serves the billing systems' APIs, the control API under `/_mock`, and the console.
+    Browsers on other machines can use the console only if `console_token` is set and they enter it.
     """
 
     def keep(name: str, app: ASGIApp) -> ASGIApp:
-        """The application, with its calls recorded in the journal, if any."""
+        """Return `app`, wrapped so that its calls are recorded if the mock has a journal."""
         return mock.persistence.recorded(app, name, _may_change)
 
     faces: list[tuple[Callable[[str], bool], ASGIApp]] = []
     for name, api in parts("api").items():
         face: Face = api.face(mock)
         app = with_faults(face, keep(name, face.app), mock.strike, mock.called)
-        # Cheddar comes first in `parts`, and so last here: it serves every path that no other system serves.
+        # `parts` begins with Cheddar. Here it must be last, because it serves every path that is left.
         faces.insert(0, (face.serves, app))
 
     def build_control() -> ASGIApp:
@@ -63,12 +62,15 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
 
 
 def is_console(path: str) -> bool:
-    """Whether a path belongs to the console. This check doesn't load the console."""
+    """Return whether a path belongs to the console, without loading the console."""
     return path == "/" or path == "/console" or path.startswith("/console/")
 
 
 def _may_change(scope: Scope) -> bool:
-    """Whether a call may change anything. Moving the clock doesn't count, since its steps are recorded."""
+    """Return whether the journal records a call: whether the call may change the mock's state.
+
+    Calls that move the clock are not recorded, because each step that they cause is recorded.
+    """
     path, method = scope["path"], scope["method"]
     if path.startswith("/xml/"):
         return not path.split("/")[3:4] or not path.split("/")[3].startswith("get")
@@ -78,7 +80,7 @@ def _may_change(scope: Scope) -> bool:
 
 
 class _Later:
-    """An application that is loaded on its first call, so that a mock in a test starts faster."""
+    """An ASGI application that is built on its first call, so that a mock in a test starts faster."""
 
     def __init__(self, build: Callable[[], ASGIApp]) -> None:
         self._build = build

@@ -1,6 +1,6 @@
-"""The latest calls to the billing APIs: the action, the status, and the time taken.
+"""A log of the latest calls to the billing APIs.
 
-A call is kept with its product and customer, but without its parameters: no card data and no passwords.
+The log doesn't contain the calls' parameters, so it holds no card data and no passwords.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,11 +16,12 @@ KEPT = 10_000
 
 
 class CallMade(Value, frozen=True):
-    """One call.
+    """One call to a billing API.
 
-    `at` is the mock's time. `seconds` are real seconds. `status` is None if the connection was dropped.
-    `reason` is the text of a refusal. `fault` is the kind of the planned fault that struck the call. In a
-    system without customers, `customer` is the account.
+    `at` is the time on the mock's clock. `seconds` is the real time that the call took. `status` is None if
+    the connection was dropped. `reason` is the error text of a refused call. `fault` is the kind of the
+    planned fault that was applied to the call, or empty. In a system without customers, `customer` is the
+    account.
     """
 
     number: int
@@ -41,7 +42,7 @@ class CallMade(Value, frozen=True):
 
 
 class CallLog:
-    """The latest calls, numbered from 1. Each function in `told` is called with every new call."""
+    """Keeps the latest calls, numbered from 1. Passes each new call to every function in `told`."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self.told: list[Callable[[CallMade], None]] = []
@@ -54,13 +55,13 @@ class CallLog:
         return iter(tuple(self.by_number.values()))
 
     def clear(self) -> None:
-        """Forget all calls. Numbering continues."""
+        """Delete all calls. Later calls continue the numbering."""
         self.by_number.clear()
 
     def add(
         self, aim: Aim, method: str, answer: Watched, seconds: float, fault: Fault | None, at: datetime
     ) -> None:
-        """Log a call that was answered, or whose connection was dropped."""
+        """Log a call, whether it was answered or its connection was dropped."""
         self._count += 1
         made = CallMade(
             self._count,

@@ -1,12 +1,12 @@
-"""The mock's clock: it runs in real time, or is frozen until it is moved."""
+"""The mock's clock, which runs in real time or is frozen until it is moved."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 __all__ = ["Clock", "ClockBusy", "Mode", "parse_moment"]
 
-# The years that the clock may show. A system calculates at most a thousand years ahead (a first bill after a
-# trial), so every date fits into a datetime.
+# The years that the clock may show. A system may calculate a date up to a thousand years ahead, such as the
+# first bill after a trial, and a datetime ends with the year 9999.
 _YEARS = range(1000, 8000)
 
 
@@ -16,16 +16,19 @@ class Mode(StrEnum):
 
 
 class ClockBusy(Exception):
-    """Another call is already moving the clock."""
+    """Raised when another call is already moving the clock."""
 
 
 class Clock:
-    """A clock that is frozen, or runs at the speed of real time. It never goes back."""
+    """A clock that is frozen, or runs at the speed of real time. Only `set` can turn it back."""
 
     __slots__ = ("_is_held", "_is_suspended", "_moment", "_offset")
 
     def __init__(self, start: datetime, mode: Mode = Mode.FROZEN) -> None:
-        """`start` is an aware datetime from the years 1000 to 7999. Raises ValueError otherwise."""
+        """Create a clock that shows `start`, an aware datetime in the years 1000 to 7999.
+
+        Raises ValueError for any other `start`.
+        """
         self._moment = _reachable(start)
         self._offset: timedelta | None = None
         self._is_held = self._is_suspended = False
@@ -37,19 +40,22 @@ class Clock:
         return Mode.FROZEN if self._offset is None else Mode.REAL
 
     def now(self) -> datetime:
-        """The mock's current time, in UTC."""
+        """Return the mock's current time, in UTC."""
         if self._offset is not None and not self._is_held:
-            # If the machine's clock is set back, this clock stands still until the machine's catches up.
+            # If the machine's clock is set back, this clock stands still until that one has caught up.
             self._moment = max(self._moment, datetime.now(UTC) + self._offset)
         return self._moment
 
     @property
     def offset(self) -> timedelta | None:
-        """How far the clock is ahead of real time, or will be once it is resumed. None while it is frozen."""
+        """How far the clock is ahead of real time. None if it is frozen.
+
+        While the clock is suspended, this is how far ahead it would be if it were resumed now.
+        """
         return self._moment - datetime.now(UTC) if self._is_suspended else self._offset
 
     def hold(self) -> None:
-        """Make `now` return the same moment until `let_go`."""
+        """Make `now` return the same moment until `let_go` is called."""
         self.now()
         self._is_held = True
 
@@ -57,7 +63,10 @@ class Clock:
         self._is_held = False
 
     def set(self, moment: datetime, offset: timedelta | None) -> None:
-        """Set the clock to a saved time, even one in the past."""
+        """Set the clock to a saved time, even one in the past.
+
+        If `offset` is None, the clock is frozen. Otherwise it runs, and is ahead of real time by `offset`.
+        """
         self._moment, self._offset = moment, offset
 
     def freeze(self) -> None:
@@ -71,26 +80,26 @@ class Clock:
             self._offset = self._moment - datetime.now(UTC)
 
     def suspend(self) -> None:
-        """Stop the clock until `resume`."""
+        """Stop the clock until `resume` is called."""
         is_running = self._offset is not None
         self.freeze()
         self._is_suspended = is_running
 
     def resume(self) -> None:
-        """Run again if `suspend` stopped the clock."""
+        """Let the clock run again if `suspend` stopped it."""
         if self._is_suspended:
             self._is_suspended = False
             self.run()
 
     def ahead(self, to: datetime) -> datetime:
-        """The moment in UTC. Raises ValueError if it is in the past or after the year 7999."""
+        """Return `to` in UTC. Raises ValueError if it is before the clock's time or after the year 7999."""
         to = _reachable(to)
         if to < self.now():
             raise ValueError(f"{to.isoformat()} is in the past: it is now {self._moment.isoformat()}")
         return to
 
     def move(self, to: datetime) -> None:
-        """Jump ahead. Raises ValueError in the same cases as `ahead`."""
+        """Move the clock ahead to a moment. Raises ValueError in the same cases as `ahead`."""
         to = self.ahead(to)
         self._moment = to
         if self._offset is not None:
@@ -98,9 +107,9 @@ class Clock:
 
 
 def parse_moment(written: str) -> datetime:
-    """Read an ISO 8601 moment. One without an offset is taken as UTC.
+    """Parse an ISO 8601 date and time. Without a UTC offset, it is taken as UTC.
 
-    Raises ValueError if it can't be read.
+    Raises ValueError for any other text.
     """
     try:
         moment = datetime.fromisoformat(written)

@@ -1,4 +1,4 @@
-"""A connection that the application can drop at any point, like a failing network."""
+"""HTTP connections that an application can drop at any point, to simulate a failing network."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,14 +12,14 @@ __all__ = ["Connection", "closing", "drop", "droppable"]
 
 _EXTENSION = "tallyhook.drop"
 _CLOSING = "tallyhook.closing"
-_UNREADABLE = 70_400  # the log number of every request that is not HTTP
+_UNREADABLE = 70_400  # the error id in the answer to any request that is not valid HTTP
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 with an ASGI extension for `drop`. Pass it as `uvicorn.Config(http=…)`.
+    """uvicorn's HTTP/1.1 protocol, extended so that an application can call `drop`.
 
-    ASGI itself can't drop a connection. If an application returns without answering, the server sends a 500
-    and logs an error.
+    Pass this class to uvicorn as `uvicorn.Config(http=Connection)`. ASGI itself can't drop a connection: if
+    an application returns without answering, the server sends a 500 and logs an error.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # narrowed by uvicorn
@@ -34,7 +34,7 @@ class Connection(HttpToolsProtocol):
         self.app = connected
 
     def send_400_response(self, msg: str) -> None:
-        """Answer invalid HTTP, such as unencoded bytes in a path, with an error document."""
+        """Answer invalid HTTP, such as unencoded bytes in a path, with an XML error document."""
         document = error_document(error_element(_UNREADABLE, 400, msg, "")).encode()
         head = (
             "HTTP/1.1 400 Bad Request\r\n"
@@ -46,18 +46,21 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        """Called when the server is about to stop. It still waits a little for answers in progress."""
+        """Tell applications that the server is about to stop.
+
+        uvicorn calls this method, then waits a little for unfinished responses.
+        """
         self._closing.set()
         super().shutdown()
 
 
 def droppable(scope: Scope, close: Callable[[], object]) -> Scope:
-    """The scope of a call, extended so that `drop` closes its connection with `close`."""
+    """Return the scope of a call, extended so that `drop` closes the connection by calling `close`."""
     return {**scope, "extensions": {**scope.get("extensions", {}), _EXTENSION: {"close": close}}}
 
 
 async def drop(scope: Scope, receive: Receive) -> None:
-    """Close the TCP connection after the bytes sent so far. Returns when it is closed.
+    """Close the TCP connection after the bytes sent so far, and return once it is closed.
 
     Raises RuntimeError if the server can't drop connections.
     """
@@ -71,9 +74,9 @@ async def drop(scope: Scope, receive: Receive) -> None:
 
 
 async def closing(scope: Scope) -> None:
-    """Return when the server is about to stop. For answers that would otherwise never end.
+    """Wait until the server is about to stop, so that an endless response can end.
 
-    Never returns if the server doesn't announce that it stops.
+    Waits forever if the server doesn't announce that it is about to stop.
     """
     extension = scope.get("extensions", {}).get(_CLOSING)
     await (asyncio.Event() if extension is None else extension["event"]).wait()

@@ -1,4 +1,4 @@
-"""Delivery of hooks: takes the due ones, sends them in order for each account, and records the results."""
+"""Delivers hooks: sends the due ones, in order for each account, and records the results."""
 
 import asyncio
 from collections import deque
@@ -17,9 +17,9 @@ __all__ = ["Deliveries", "DeliveryQueue"]
 
 
 class DeliveryQueue:
-    """A queue that delivers the hooks of one account in order, and those of different accounts concurrently.
+    """Delivers the hooks of one account in order, and the hooks of different accounts concurrently.
 
-    `carry` makes one delivery and reports it. At most `width` deliveries run at the same time.
+    `carry` is called for each delivery. At most `width` of these calls run at the same time.
     """
 
     def __init__(self, carry: Callable[[Delivery], Awaitable[None]], width: int = 8) -> None:
@@ -30,7 +30,7 @@ class DeliveryQueue:
         self._workers: set[asyncio.Task[None]] = set()
 
     def add(self, deliveries: Iterable[Delivery]) -> None:
-        """Queue deliveries behind the others of their accounts, and start workers."""
+        """Queue each delivery behind the earlier ones of its account, and start workers."""
         for delivery in deliveries:
             key = delivery.hook.account
             line = self._lines.get(key)
@@ -46,12 +46,12 @@ class DeliveryQueue:
         return bool(self._workers)
 
     async def idle(self) -> None:
-        """Wait until nothing is on its way."""
+        """Wait until no delivery is queued or in progress."""
         while self._workers:
             await asyncio.gather(*self._workers)
 
     async def close(self) -> None:
-        """Drop what is on its way."""
+        """Cancel the deliveries in progress, and discard the queued ones."""
         self._ready.clear()
         workers = tuple(self._workers)
         for worker in workers:
@@ -72,14 +72,14 @@ class DeliveryQueue:
                     else:
                         del self._lines[key]
         finally:
-            # Not in a callback: `add` could run before it, and count on a worker that is about to end.
+            # A task's callback would be too late: `add` could run before it, and count on this worker.
             worker = asyncio.current_task()
             if worker is not None:
                 self._workers.discard(worker)
 
 
 class Deliveries:
-    """The deliveries of one world."""
+    """Sends the mock's hooks to listeners, and records the attempts."""
 
     def __init__(self, mock: "Mock") -> None:
         self._mock = mock
@@ -94,22 +94,22 @@ class Deliveries:
         return self._queue.are_busy
 
     async def idle(self) -> None:
-        """Wait until nothing is on its way."""
+        """Wait until no delivery is queued or in progress."""
         await self._queue.idle()
 
     async def close(self) -> None:
-        """Drop what is on its way."""
+        """Cancel the deliveries in progress, and discard the queued ones."""
         await self._queue.close()
 
     def headers(self, hook: Hook, listener: Listener) -> dict[str, str]:
-        """The headers that a hook to a listener would have now."""
+        """Return the headers that a hook would have if it were sent to the listener now."""
         if hook.policy is not None:
             return keyed_headers(listener)
         return hook_headers(hook, self._mock.state.products[hook.product])
 
     @exact()
     def take_due(self) -> list[Delivery]:
-        """Take the deliveries that are due."""
+        """Return the deliveries that are due, and mark them as being sent."""
         mock = self._mock
         due = mock.state.hooks.next_due()
         if due is None or due > mock.clock.now():
@@ -118,7 +118,7 @@ class Deliveries:
         return mock.state.hooks.due(mock.clock.now())
 
     async def _carry(self, delivery: Delivery) -> None:
-        """Make one attempt at a delivery, with the fault that strikes it."""
+        """Make one attempt at a delivery, and apply a planned fault if one matches."""
         is_sent, fault = self.prepare(delivery)
         if is_sent:
             mock, headers = self._mock, self.headers(delivery.hook, delivery.listener)
@@ -126,7 +126,7 @@ class Deliveries:
             self.report(delivery, attempts)
 
     def prepare(self, delivery: Delivery) -> tuple[bool, Fault | None]:
-        """Whether to send a delivery now, and the fault that strikes it."""
+        """Return whether to send a delivery now, and the planned fault to apply (None if there is none)."""
         if delivery.state is not DeliveryState.SENDING:  # canceled while it was queued
             return False, None
         mock, hook = self._mock, delivery.hook
@@ -146,7 +146,7 @@ class Deliveries:
 
     @exact()
     def report(self, delivery: Delivery, attempts: list[Attempt]) -> None:
-        """Record the result of a delivery."""
+        """Record the attempts of a delivery. This may release the invoice that waits for the hook."""
         mock = self._mock
         mock.persistence.record("attempts", (delivery.hook.id, delivery.id, attempts))
         for attempt in attempts:

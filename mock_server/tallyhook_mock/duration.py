@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `1mo`, `36d`, `1h30min`, `P1M`."""
+"""Parses durations such as `1mo`, `36d`, `1h30min` and `P1M`."""
 
 import re
 from datetime import datetime, timedelta
@@ -21,20 +21,20 @@ _ISO = re.compile(
 
 
 class Duration(Value, frozen=True):
-    """A number of calendar months, which vary in length, plus an exact `rest`."""
+    """A duration: a number of calendar months, which vary in length, plus an exact `rest`."""
 
     months: int
     rest: timedelta
 
     def after(self, moment: datetime) -> datetime:
-        """Add this duration to a moment. Raises ValueError if the result is beyond the year 9999."""
+        """Return `moment` plus this duration. Raises ValueError if the result is after the year 9999."""
         try:
             return add_months(moment, self.months) + self.rest
         except (ValueError, OverflowError):
             raise ValueError("the calendar ends with the year 9999") from None
 
     def before(self, moment: datetime) -> datetime:
-        """Subtract this duration from a moment. Raises ValueError if the result is before the year 1."""
+        """Return `moment` minus this duration. Raises ValueError if the result is before the year 1."""
         try:
             return add_months(moment, -self.months) - self.rest
         except (ValueError, OverflowError):
@@ -42,9 +42,9 @@ class Duration(Value, frozen=True):
 
 
 def parse_duration(written: str) -> Duration:
-    """Read `2w`, `1mo`, `1d12h`, `90s`, or ISO 8601's `P1M`. `m` means minutes.
+    """Parse a duration such as `2w`, `1mo`, `1d12h` or `90s`, or an ISO 8601 duration such as `P1M`.
 
-    Raises ValueError for other text.
+    In the short form, `mo` means months, and `m` means minutes. Raises ValueError for any other text.
     """
     found = _PLAIN.fullmatch(written) or _ISO.fullmatch(written)
     parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
@@ -62,7 +62,10 @@ _LOOSE = re.compile(r"(\d{1,6})[\s_-]*([a-z]+)", re.ASCII)
 
 
 def _meant(written: str) -> str:
-    """What was probably meant: `1mo` for `1 month`, `1M` or `1mon`. Empty if unclear."""
+    """Return the duration that was probably meant, such as `1mo` for `1 month` or `1mon`.
+
+    Returns an empty string if that is unclear.
+    """
     text = written.strip().lower().replace(",", " ").replace(" and ", " ")
     found = []
     for count, word in _LOOSE.findall(text):

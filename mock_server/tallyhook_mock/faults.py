@@ -17,7 +17,12 @@ _FARTHEST = timedelta(days=1000)
 
 
 class FaultKind(StrEnum):
-    """The first five kinds strike calls, LOCK calls and the billing engine, the others hooks."""
+    """The kinds of planned faults.
+
+    LATENCY, ERROR, DROP_BEFORE, DROP_AFTER and TRUNCATE apply to API calls. DUPLICATE, REORDER, TIMEOUT and
+    LOSE_ANSWER apply to deliveries of hooks. LOCK applies to API calls that concern an outstanding invoice,
+    and to the execution of that invoice.
+    """
 
     LATENCY = "latency"
     ERROR = "error"
@@ -31,7 +36,7 @@ class FaultKind(StrEnum):
     LOSE_ANSWER = "loseAnswer"
 
 
-# The options of each kind, apart from those that choose what it strikes and when.
+# The options that not every kind has. All kinds have `customer`, `nth`, `times`, `probability` and `seed`.
 OPTIONS: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.LATENCY: ("action", "seconds"),
     FaultKind.ERROR: ("action", "status", "retry_after"),
@@ -53,28 +58,28 @@ def _made(fields: Mapping[str, Any]) -> "Fault":
 
 
 class _OfKind(Value, frozen=True):
-    """The only positional field of a fault."""
+    """Base class of `Fault`, with its only positional field."""
 
     kind: FaultKind
 
 
 class Fault(_OfKind, frozen=True, kw_only=True):
-    """One planned fault.
+    """One planned fault, which applies to API calls or to deliveries of hooks.
 
-    It counts the calls or deliveries that match. It strikes `times` of them (one by default), starting with
-    the `nth`. With a `probability`, it strikes each of them with that probability, and without a limit unless
-    `times` is given. The random draws only depend on `seed` and kind, so the same calls fail in every run.
-    Raises ValueError for invalid values.
+    By default, it applies once, to the first call or delivery that matches. `nth` makes it start with a later
+    match, and `times` makes it apply more than once. With a `probability`, it applies to each match
+    with that probability, without a limit unless `times` is given. The random draws depend only on `seed` and
+    `kind`, so the same calls fail in every run. Raises ValueError for invalid values.
 
     Args:
-        action: of the call, such as `customers/add-charge`; empty for every call.
-        type: of the hook, such as `subscriptionBillable`; empty for every hook.
-        customer: a code; empty for every customer and for calls without a customer.
-        seconds: how long a call is delayed (latency), or how long a listener has to answer (timeout), in real
+        action: the action of a matching call, such as `customers/add-charge`. If empty, every call matches.
+        type: the type of a matching hook, such as `subscriptionBillable`. If empty, every hook matches.
+        customer: the customer's code. If empty, every customer matches, and every call without a customer.
+        seconds: how long a call is delayed (LATENCY), or how long a listener has to answer (TIMEOUT), in real
             seconds.
-        status: of an error: 500, 502 or 503.
-        retry_after: the Retry-After of an error 503, in seconds.
-        by: how long a reordered hook is held back, on the mock's clock.
+        status: the HTTP status of an ERROR: 500, 502 or 503.
+        retry_after: the Retry-After header of an ERROR with status 503, in seconds.
+        by: how long a REORDER holds the hook back, on the mock's clock.
     """
 
     action: str = ""
@@ -90,7 +95,7 @@ class Fault(_OfKind, frozen=True, kw_only=True):
     by: timedelta = timedelta(minutes=1)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Saved worlds hold faults, and msgspec's versions name different functions that make them again.
+        # Snapshots contain faults, and the function that msgspec names in a pickle depends on its version.
         return _made, ({name: getattr(self, name) for name in self.__struct_fields__},)
 
     def __post_init__(self) -> None:
@@ -108,7 +113,7 @@ class Fault(_OfKind, frozen=True, kw_only=True):
 
     @property
     def most(self) -> int | None:
-        """How often it strikes at most. None if there is no limit."""
+        """How many times the fault applies at most. None if there is no limit."""
         return 1 if self.times is None and self.probability is None else self.times
 
 
@@ -116,7 +121,10 @@ _SPECIAL = frozenset(name for options in OPTIONS.values() for name in options)
 
 
 class Armed:
-    """A planned fault, with the number of calls or deliveries that matched, and that it struck."""
+    """A planned fault with its counts.
+
+    `met` counts the calls or deliveries that matched the fault, `struck` those to which it was applied.
+    """
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -129,7 +137,7 @@ class Armed:
         return self.fault.most is not None and self.struck >= self.fault.most
 
     def meet(self) -> bool:
-        """Count a match. Returns whether the fault strikes it."""
+        """Count a matching call or delivery. Returns whether the fault applies to it."""
         self.met += 1
         # Drawn for every match, so that the nth draw always belongs to the nth match.
         is_drawn = self.fault.probability is None or self._random.random() < self.fault.probability
@@ -137,13 +145,13 @@ class Armed:
 
 
 class Faults:
-    """All planned faults. If several match a call or a delivery, the one planned first strikes it."""
+    """All planned faults. If several match a call or delivery, only the one planned first is applied."""
 
     def __init__(self) -> None:
         self._armed: list[Armed] = []
 
     def __iter__(self) -> Iterator[Armed]:
-        """All faults in the order of planning, including those that are over."""
+        """Iterate over all faults in the order of planning, including those that reached their limit."""
         return iter(self._armed)
 
     def add(self, fault: Fault) -> Armed:
@@ -158,16 +166,19 @@ class Faults:
         return all(armed.is_over for armed in self._armed)
 
     def for_call(self, action: str, customer: str, *, on_outstanding: bool) -> Fault | None:
-        """The fault that strikes a call. `on_outstanding`: the call concerns an outstanding invoice."""
+        """Return the fault to apply to a call, or None.
+
+        If `on_outstanding` is true, the call concerns an outstanding invoice, so a LOCK fault can apply, too.
+        """
         kinds = _CALLS | {FaultKind.LOCK} if on_outstanding else _CALLS
         return self._strike(kinds, customer, lambda fault: fault.action in ("", action))
 
     def for_delivery(self, type: str, customer: str) -> Fault | None:
-        """The fault that strikes a delivery of a hook."""
+        """Return the fault to apply to the delivery of a hook, or None."""
         return self._strike(_HOOKS, customer, lambda fault: fault.type in ("", type))
 
     def for_execution(self, customer: str) -> Fault | None:
-        """The LOCK fault that stops the billing engine from executing a customer's outstanding invoice."""
+        """Return the LOCK fault that prevents the execution of a customer's invoice, or None."""
         return self._strike(frozenset({FaultKind.LOCK}), customer, lambda _: True)
 
     def _strike(

@@ -1,9 +1,9 @@
-"""What a mock with `--state FILE` writes to the disk before it answers.
+"""The files in which a mock with `--state FILE` stores its state, so that it survives a crash.
 
-FILE is a snapshot. FILE.log records everything since then, in order and with the time of the mock's clock:
-each call, each step of a billing system, and each delivery attempt. The billing rules depend on nothing else,
-so replaying the log rebuilds the same world. Each answer waits until its call is in the log. All waiting
-answers share one flush.
+FILE is a snapshot. FILE.log records everything that happened after it, in order and with the time of the
+mock's clock: each call that may change something, each step of a billing system, and each delivery attempt.
+The billing rules depend on nothing else, so replaying the log restores the same state. A call is answered
+only after its record is on the disk. Calls that wait at the same time share one flush to the disk.
 """
 
 import asyncio
@@ -22,13 +22,16 @@ from tallyhook_mock.snapshot import SnapshotError, read_file, write_file
 
 __all__ = ["Journal", "Record"]
 
-# A longer log is replaced by a snapshot.
+# In bytes. A longer log is replaced by a snapshot.
 _LONGEST = 16_000_000
 _HEAD = b"tallyhook log 1 "
 
 
 class Record(Value, frozen=True, array_like=True):
-    """One recorded action. `kind` selects the function that replays `content`. `offset` is the clock's."""
+    """One recorded action, which `kind` and `content` describe.
+
+    `at` and `offset` are the time and the offset of the mock's clock.
+    """
 
     kind: str
     at: datetime
@@ -37,12 +40,15 @@ class Record(Value, frozen=True, array_like=True):
 
 
 class Journal:
-    """The two files, and FILE.lock, which only one process can hold. The lock ends with the process."""
+    """Reads and writes the snapshot FILE and its log FILE.log.
+
+    A lock on FILE.lock keeps other processes out until the journal is closed or this process ends.
+    """
 
     def __init__(self, file: Path) -> None:
-        """Raises SnapshotError if the file isn't a readable snapshot or another mock uses it.
+        """Take the lock, and read the snapshot if there is one.
 
-        May raise OSError.
+        Raises SnapshotError if `file` isn't a readable snapshot or another mock uses it. May raise OSError.
         """
         self.file = file
         self._lock = _lock(file)
@@ -60,7 +66,10 @@ class Journal:
             raise
 
     def records(self) -> Iterator[Record]:
-        """The records since the snapshot. A record cut off by a crash is left out: it was never answered."""
+        """Yield the records since the snapshot.
+
+        A record that a crash cut off is left out, because its call was never answered.
+        """
         if self.saved is None or not self._log_file.exists():
             return
         written = self._log_file.read_bytes()
@@ -79,7 +88,7 @@ class Journal:
             at += 8 + length
 
     def begin(self, written: bytes, generation: int) -> None:
-        """Start over with a snapshot and an empty log. Returns when both are on the disk."""
+        """Replace the files with a new snapshot and an empty log. Returns when both are on the disk."""
         write_file(self.file, written)
         self._close_log()
         write_file(self._log_file, _HEAD + str(generation).encode() + b"\n")
@@ -93,14 +102,14 @@ class Journal:
         return self._length > _LONGEST
 
     def append(self, record: Record) -> None:
-        """Add a record. `durable` waits until it is on the disk."""
+        """Append a record to the log. It is on the disk once `durable` returns."""
         line = msgspec.msgpack.encode(record)
         self._buffer.append(len(line).to_bytes(4) + zlib.crc32(line).to_bytes(4) + line)
         self._length += len(line) + 8
         self._appended += 1
 
     async def durable(self) -> None:
-        """Wait until every record written so far is on the disk. May raise OSError."""
+        """Wait until every record appended so far is on the disk. May raise OSError."""
         target = self._appended
         while self._durable < target:
             if self._flush is None:
@@ -126,7 +135,7 @@ class Journal:
         os.fdatasync(log)
 
     async def settle(self) -> None:
-        """Wait for a flush in progress, before the log is replaced."""
+        """Wait until no flush is in progress. Call this before you replace the log."""
         while self._flush is not None:
             await asyncio.shield(self._flush)
 
@@ -144,7 +153,7 @@ class Journal:
 
 
 def _lock(file: Path) -> int:
-    """Take the lock, and return its file descriptor. The lock is held until that is closed."""
+    """Take the lock, and return its file descriptor. Closing the descriptor releases the lock."""
     lock = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""ASGI middleware for a system's API: logs each call, and applies planned faults."""
+"""ASGI middleware for a billing system's API: logs each call, and applies planned faults."""
 
 import asyncio
 import logging
@@ -26,9 +26,10 @@ _LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
 
 
 class Aim(Value, frozen=True):
-    """What a call is about: its action, and the codes of product and customer, empty if unknown.
+    """What a call is about: its action, and the codes of its product and customer, empty if unknown.
 
-    In a system without products, `customer` is the account whose timeline shows the call.
+    `on_outstanding` tells whether the call concerns an outstanding invoice. In a system without products,
+    `customer` is the account, and the account's timeline shows the faults that were applied to the call.
     """
 
     action: str
@@ -39,14 +40,14 @@ class Aim(Value, frozen=True):
 
 
 class Face(Value, frozen=True):
-    """The API of a system, and how faults apply to its calls.
+    """A billing system's API, and how planned faults apply to its calls.
 
     Attributes:
-        serves: whether a path belongs to the API.
-        aim: reads what a request is about; None if it isn't a call. It is lenient, since a fault may strike a
-            call that would be refused. Without it, no faults strike.
-        refused: makes the answer for an ERROR fault, in the system's format.
-        max_body: how many bytes of a body are read for `aim`.
+        serves: returns whether a path belongs to the API.
+        aim: returns what a request is about, or None if the request isn't a call. It also accepts calls that
+            the API would refuse, because a fault may apply to them. If `aim` is None, no faults apply.
+        refused: returns the answer for an ERROR or LOCK fault, in the system's format.
+        max_body: how many bytes of a request's body are read for `aim`.
     """
 
     serves: Callable[[str], bool]
@@ -57,9 +58,9 @@ class Face(Value, frozen=True):
 
 
 async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
-    """The body of a call, whether it is complete, and a `receive` that starts from the beginning.
+    """Return a call's body, whether the body is complete, and a `receive` that reads it from the start.
 
-    Reading stops after more than `most` bytes, or when the client goes away.
+    Reading stops after more than `most` bytes, or when the client disconnects.
     """
     messages: list[Message] = []
     body, is_whole = b"", False
@@ -80,7 +81,10 @@ async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
 
 
 async def receive_body(request: Request, most: int) -> bytes | None:
-    """The body, or None if it is longer than `most` bytes. Reads it all, so that the answer gets through."""
+    """Return a request's body, or None if it is longer than `most` bytes.
+
+    Even a longer body is read to its end, because otherwise the client might not get the answer.
+    """
     body, length = bytearray(), 0
     async for chunk in request.stream():
         length += len(chunk)
@@ -96,12 +100,13 @@ def api_app(
     max_body: int,
     broken: Refusal,
 ) -> ASGIApp:
-    """Make an ASGI application of an API.
+    """Return an ASGI application that serves an API.
 
-    `respond` carries out a call and answers it. It gets None for a body longer than `max_body` bytes. Nothing
-    is awaited between the body and the answer, so each call sees a consistent state. `refused` answers a
-    Refusal. `changed` is called after each call, before its answer, and takes the call's events. Any other
-    exception is logged, and the answer is `broken`.
+    `respond` carries out a call and returns the response. Its second argument is the request's body, or None
+    if the body is longer than `max_body` bytes. Nothing is awaited while `respond` runs, so each call sees a
+    consistent state. `changed` is called after each call, before its response is sent, to log the call's
+    events. If `respond` raises a Refusal, `refused` turns it into the response. Any other exception is
+    logged, and the response is made from `broken`.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,14 +128,14 @@ def api_app(
 
 
 def with_retry_after(response: Response, fault: Fault) -> Response:
-    """The answer to a call that a fault makes fail. A 503 gets a Retry-After header."""
+    """Return the response to a call that `fault` makes fail, with a Retry-After header if it is a 503."""
     if fault.status == 503:
         response.headers["Retry-After"] = str(fault.retry_after)
     return response
 
 
 class Watched:
-    """An answer on its way to the client: its status, and the text of a refusal."""
+    """Passes an answer on to the client, and remembers its status and, if it is an error, its text."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -149,12 +154,12 @@ class Watched:
 
     @property
     def status(self) -> int | None:
-        """None if the answer was not sent completely."""
+        """The answer's status, or None if the answer was not sent completely."""
         return self._status if self._is_whole else None
 
     @property
     def reason(self) -> str:
-        """The text of a refusal, on one line."""
+        """The answer's error text, on one line. Empty if the call succeeded."""
         found = _REASON.search(self._answer)
         text = bytes(found[1] if found else self._answer).decode("utf-8", "replace")
         return " ".join((unescape(text) if found else text).split())[:_LONGEST_REASON]
@@ -166,9 +171,10 @@ def with_faults(
     strike: Callable[[Aim], Fault | None],
     made: Callable[[Aim, str, Watched, float, Fault | None], None],
 ) -> ASGIApp:
-    """Wrap `app`, the application of the face, so that the fault returned by `strike` applies to each call.
+    """Wrap `app`, which serves `face`, so that planned faults apply to its calls.
 
-    `made` is called after each call with its method, its answer, and the real seconds it took.
+    `strike` returns the fault to apply to a call, or None. `made` is called after each call, with what the
+    call was about, its method, its answer, the real seconds that it took, and the fault.
     """
 
     aim, refused = face.aim, face.refused
@@ -178,7 +184,7 @@ def with_faults(
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         body, _, again = await buffered(receive, face.max_body)
-        # Before the call is carried out, because the call may delete its customer.
+        # This comes before the call is carried out, because the call may delete its customer.
         target = aim(scope, body)
         if target is None:
             await app(scope, again, send)
@@ -219,11 +225,11 @@ async def _carry_out(
 
 
 async def _nowhere(message: Message) -> None:
-    """Discard an answer."""
+    """Discard a message of the answer."""
 
 
 def _half(send: Send) -> Send:
-    """Send the headers, but only the first half of the body."""
+    """Return a `send` that sends the headers, but only the first half of the body."""
 
     async def cut(message: Message) -> None:
         if message["type"] == "http.response.body":

@@ -41,14 +41,14 @@ __all__ = ["Mock"]
 
 logger = logging.getLogger(__name__)
 
-# Real seconds after which a long run of steps yields to other tasks.
+# Real seconds after which a long series of steps yields to other tasks.
 _TURN = 0.01
 # Real seconds between checks of a running clock, in case the machine slept or its clock was changed.
 _LOOK = 60.0
 
 
 class World(TypedDict):
-    """Everything that a mock saves and restores."""
+    """The state that a mock saves and restores."""
 
     systems: Systems
     moment: datetime
@@ -59,13 +59,13 @@ class World(TypedDict):
 
 
 class Mock:
-    """The billing server, without networking. `create_app` makes an ASGI application of it.
+    """The mock billing server, without networking. `create_app` makes an ASGI application from it.
 
-    `catalog` is the content of a catalogue file as a mapping. None means the small default catalogue. `start`
-    is an aware datetime. None means now. With a `seed`, the ids are the same in every run and after every
-    reset. Without one, the ids of each world are different, so that a listener never mistakes a new hook for
-    an old one. The application's lifespan (or `running`) sends hooks and bills as time passes. All methods
-    must be called in the mock's event loop.
+    `catalog` is the content of a catalogue file as a mapping, or None for the small default catalogue.
+    `start` is an aware datetime, or None for the present. With a `seed`, the ids are the same in every run
+    and after every reset. Without a seed, they differ after each start and each reset, so that a listener
+    never mistakes a new hook for an old one. While `running` or the application's lifespan is entered, the
+    mock sends hooks, and bills as time passes. Call all methods in the event loop in which the mock runs.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class Mock:
     ) -> None:
         """Raises CatalogError if the catalogue can't be used.
 
-        A `journal` keeps everything on disk. If it already holds a world, that world is loaded, and `catalog`
-        and `start` only apply to a reset.
+        A `journal` keeps the mock's state on disk. If it contains a saved state, `running` restores it. Then
+        `catalog` is ignored, and `start` and `mode` apply only to a reset.
         """
         self.persistence = Persistence(self, journal)
         self.snapshots: dict[str, bytes] = {}
@@ -91,18 +91,21 @@ class Mock:
         self.sender = sender or Sender()
         self._start = start
         self._mode = mode
-        self.is_strict = strict  # whether Cheddar's calls with unknown parameters are refused
+        self.is_strict = strict  # whether calls of Cheddar's API with unknown parameters are refused
         self._is_advancing = False
-        self._turn = 0.0  # when this task last yielded, in real time
+        self._turn = 0.0  # when steps last yielded to other tasks, in real time
         self.notifier = Notifier()
         self.calls = CallLog()
         self._wake = asyncio.Event()
-        self._looks_at: datetime | None = None  # when the pump will check again
+        self._looks_at: datetime | None = None  # when the background task will check again
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Send hooks, and bill while the clock runs. The ASGI lifespan enters this context."""
+        """A context in which the mock sends hooks, and bills while the clock runs.
+
+        The application's ASGI lifespan enters this context.
+        """
         await self.persistence.recover()
         pump = asyncio.create_task(self._pump())
         try:
@@ -119,20 +122,20 @@ class Mock:
     async def replace_catalog(self, catalog: Mapping[str, object]) -> None:
         """Start over with another catalogue. Customers and hooks are deleted. The clock keeps its time.
 
-        Raises CatalogError if the catalogue can't be used (then nothing changes), ClockBusy while the clock
-        is being moved.
+        Raises ClockBusy while the clock is being moved, and CatalogError if the catalogue can't be used.
+        After an error, nothing has changed.
         """
         await self._start_over(catalog, self.clock)
 
     async def reset(self) -> None:
-        """Start over with the last loaded catalogue, the clock at its start time, and no faults."""
+        """Start over with the catalogue that was loaded last, the clock at its start time, and no faults."""
         await self._start_over(self._catalog, self._new_clock())
 
     @exact()
     def add_catalog(self, catalog: Mapping[str, object]) -> None:
-        """Add to the catalogue until the next reset. Existing plans are replaced.
+        """Add the content of another catalogue, until the next reset. Plans that already exist are replaced.
 
-        Raises CatalogError if it can't be used.
+        Raises CatalogError if `catalog` can't be used.
         """
         at = self.clock.now()
         read_catalog(catalog, self.systems, at, self.sender.check).install(self.systems, at)
@@ -176,14 +179,14 @@ class Mock:
     # -- save and restore
 
     def save(self) -> bytes:
-        """Return the world as bytes: customers, invoices, hooks, listeners, faults, timelines, and clock."""
+        """Return the mock's state as bytes, including invoices, hooks, listeners, timelines and the clock."""
         return pack(self.world())
 
     async def restore(self, written: bytes) -> None:
-        """Restore a world from `save`, including its clock.
+        """Restore the mock's state, including the clock, from the bytes that `save` returned.
 
-        Raises SnapshotError if it can't be read (then nothing changes), ClockBusy while the clock is being
-        moved.
+        Raises ClockBusy while the clock is being moved, and SnapshotError if `written` can't be read. After
+        an error, nothing has changed.
         """
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
@@ -196,7 +199,7 @@ class Mock:
         await self.persistence.checkpoint()
 
     def world(self) -> World:
-        """The world, for `load`."""
+        """Return the mock's present state, which `load` accepts."""
         return {
             "systems": self.systems,
             "moment": self.clock.now(),
@@ -207,14 +210,14 @@ class Mock:
         }
 
     def load(self, world: World) -> None:
-        """Replace the current world, including its clock."""
+        """Replace the mock's state, including the clock."""
         clock = Clock(world["moment"])
         clock.set(world["moment"], world["offset"])
         self._install(world["systems"], clock, world["timeline"], world["faults"], world["catalog"])
         self.totals.refresh(self.state)
 
     def _note_quietly(self) -> None:
-        """Log what a catalogue created, without sending hooks: its customers count as existing ones."""
+        """Log what a catalogue created, but send no hooks, as if its customers had existed before."""
         for event in self.state.take_events():
             self.timeline.happened(event)
         for name, system in self.systems.others.items():
@@ -224,7 +227,10 @@ class Mock:
         self.stir()
 
     def _note_others(self) -> bool:
-        """Log what happened in the systems other than Cheddar. Returns whether anything happened."""
+        """Log what happened in the systems other than Cheddar, and send the hooks about it.
+
+        Returns whether anything happened.
+        """
         happened = [
             (name, each) for name, system in self.systems.others.items() for each in system.take_events()
         ]
@@ -234,7 +240,7 @@ class Mock:
         return bool(happened)
 
     def _announce_other(self, system: str, happening: Happening) -> None:
-        """Send the hook about an event in another system, if a listener wants it."""
+        """Send a hook about an event in a system other than Cheddar, if a listener wants it."""
         sender, hooks = part(system, "hooks"), self.state.hooks
         kind = "" if sender is None else sender.type_of(happening)
         if sender is not None and kind and hooks.wanted("", kind, system):
@@ -248,18 +254,18 @@ class Mock:
     # -- events
 
     def now(self) -> datetime:
-        """The current time of the mock's clock."""
+        """Return the current time of the mock's clock."""
         return self.clock.now()
 
     def stir(self) -> None:
-        """Have the pump check what is due now, and notify observers."""
+        """Make the background task check what is due now, and notify observers."""
         self._wake.set()
         self.notifier.beat()
 
     def changed(self) -> None:
         """Log what a command did, and send its hooks.
 
-        Call it in the same turn of the event loop as the command, so that each hook shows the state at the
+        Call this in the same turn of the event loop as the command, so that each hook shows the state at the
         time of its event.
         """
         for event in self.state.take_events():
@@ -278,7 +284,10 @@ class Mock:
 
     @exact()
     def settled(self, hook: Hook | None, at: datetime) -> None:
-        """Handle a settled hook: a hook of Cheddar's releases its invoice."""
+        """Release the invoice of a Cheddar hook that was acknowledged or canceled, and log what changed.
+
+        If `hook` is None, no invoice is released.
+        """
         if hook is not None and hook.system == CHEDDAR:
             review.settled(self.state, hook, at)
         self.changed()
@@ -286,7 +295,10 @@ class Mock:
     # -- commands
 
     def product(self, code: str | None = None) -> Product:
-        """A product by its code, which is optional if there is only one product. May raise LookupError."""
+        """Return the product with this code, which is optional if there is only one product.
+
+        Raises LookupError if there is no such product.
+        """
         products = self.state.products
         if code is None and len(products) == 1:
             return next(iter(products.values()))
@@ -304,11 +316,12 @@ class Mock:
         header: str = "",
         key: str = "",
     ) -> Listener:
-        """Register a listener for a product, or for a `system` other than Cheddar (then `product` is empty).
+        """Register a listener for a Cheddar product. For another `system`, pass an empty `product`.
 
-        `header` and `key` are for systems whose hooks carry a shared key. By default, the system chooses the
-        header, and the mock makes a key. Raises ValueError for a URL that hooks can't be sent to, or
-        for an unknown hook type.
+        If `events` is empty, the listener gets all hooks. `header` and `key` are for systems whose hooks
+        contain a shared key: `header` is the name of the HTTP header with the key. By default, the system
+        chooses the name, and the mock generates a key. Raises ValueError for an unknown system or hook type,
+        or for a URL that hooks can't be sent to.
         """
         self.sender.check(url)
         if system == CHEDDAR:
@@ -331,22 +344,25 @@ class Mock:
         self.notifier.beat()
 
     def pause(self, listener: Listener) -> None:
-        """Stop sending to a listener until it is resumed. Its hooks wait, and so do their invoices."""
+        """Stop sending hooks to a listener until it is resumed.
+
+        Until then its hooks wait, and an invoice that waits for such a hook stays held.
+        """
         self.state.hooks.pause(listener)
         self.notifier.beat()
 
     def resume(self, listener: Listener) -> None:
-        """Send a paused listener its waiting hooks."""
+        """Resume a paused listener, and send its waiting hooks."""
         self.state.hooks.resume(listener, self.clock.now())
         self.stir()
 
     @exact()
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
-        """Send a hook about a customer as it is now. `override` replaces values of the body by their paths.
+        """Send a hook about a customer's present state. The customer doesn't change.
 
-        Nothing happens to the customer, and no invoice is held or released. Raises ValueError if no
-        listener wants the hook, if the customer has nothing that the hook could be about, or for an unknown
-        path.
+        No invoice is held or released. `override` maps paths in the hook's body to new values. Raises
+        ValueError for an unknown path, if no listener wants the hook, or if the customer has nothing that the
+        hook could be about, such as an invoice.
         """
         at, product = self.clock.now(), customer.product.code
         event = event_about(customer, type, at, "operator")
@@ -363,21 +379,25 @@ class Mock:
     def retry(self, hook: Hook) -> None:
         """Send a hook now to each listener that has not acknowledged it.
 
-        Raises ValueError if there is none.
+        Raises ValueError if every listener has acknowledged it.
         """
         self._send_again(hook, self.state.hooks.retry, is_delivered=False)
 
     def replay(self, hook: Hook) -> None:
-        """Send a hook again to each listener that has acknowledged it. Its invoice is not affected.
+        """Send a hook again to each listener that has acknowledged it. The hook's invoice doesn't change.
 
-        Raises ValueError if there is none.
+        Raises ValueError if no listener has acknowledged the hook.
         """
         self._send_again(hook, self.state.hooks.replay, is_delivered=True)
 
     def _send_again(
         self, hook: Hook, send: Callable[[Delivery, datetime], object], *, is_delivered: bool
     ) -> None:
-        """Call `send` for each delivery whose listener still exists. Replays are not replayed again."""
+        """Call `send` for the hook's deliveries to listeners that still exist.
+
+        If `is_delivered` is true, these are the acknowledged deliveries, without replays. Otherwise they are
+        the unacknowledged ones. Raises ValueError if there are none.
+        """
         chosen = [
             delivery
             for delivery in hook.deliveries
@@ -396,13 +416,13 @@ class Mock:
         self.stir()
 
     def cancel(self, hook: Hook) -> None:
-        """Cancel a hook. It no longer holds its invoice."""
+        """Cancel a hook, so that it no longer holds its invoice."""
         self.state.actor = "operator"
         for delivery in hook.deliveries:
             self.settled(self.state.hooks.cancel(delivery), self.clock.now())
 
     def decline(self, customer: Customer, count: int) -> None:
-        """Have the gateway refuse the next `count` charges of a customer."""
+        """Make the payment gateway decline a customer's next `count` charges."""
         customer.declines = count
         self.notifier.beat()
 
@@ -410,7 +430,7 @@ class Mock:
     def approve_paypal(self, customer: Customer) -> None:
         """Approve a customer's PayPal agreement.
 
-        Raises Refusal if the subscription isn't waiting for it.
+        Raises Refusal if the subscription isn't waiting for this approval.
         """
         self.state.actor = "operator"
         subscriptions.approve_paypal(self.state, customer, self.clock.now())
@@ -430,7 +450,7 @@ class Mock:
         return armed
 
     def strike(self, aim: Aim) -> Fault | None:
-        """The fault that strikes a call, if any. The timeline shows it."""
+        """Return the fault to apply to a call, or None. The fault is also added to the timeline."""
         if self.faults.are_over:
             return None
         self.persistence.record(
@@ -442,7 +462,7 @@ class Mock:
         return fault
 
     def called(self, aim: Aim, method: str, answer: Watched, seconds: float, fault: Fault | None) -> None:
-        """Log a call that was answered, or whose connection was dropped."""
+        """Log a call, whether it was answered or its connection was dropped."""
         self.calls.add(aim, method, answer, seconds, fault, self.clock.now())
         self.notifier.beat()
 
@@ -456,7 +476,7 @@ class Mock:
         return fault is not None
 
     def ignored(self, action: str, names: list[str], product: str, code: str) -> None:
-        """Log the parameters of a call that are unknown to Cheddar's API."""
+        """Log the unknown parameters of a call to Cheddar's API."""
         logger.warning("%s (%s): unknown parameters: %s", action, product, ", ".join(names))
         is_known = self.state.has_customer(self.state.products[product], code)
         self.timeline.ignored(action, names, product, code if is_known else "", self.clock.now())
@@ -464,14 +484,14 @@ class Mock:
     def note_fault(
         self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR
     ) -> None:
-        """Add a fault that struck to the timeline."""
+        """Record in the timeline that a fault was applied."""
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)
         self.notifier.beat()
 
     # -- time
 
     def switch(self, mode: Mode) -> None:
-        """Run or freeze the clock. Raises ClockBusy while it is being moved."""
+        """Let the clock run, or freeze it. Raises ClockBusy while it is being moved."""
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
         if mode is Mode.REAL:
@@ -482,13 +502,13 @@ class Mock:
         self.stir()
 
     async def advance(self, to: datetime | Duration) -> Counter[str]:
-        """Move the clock to a moment or by a duration. Returns the number of events by kind.
+        """Move the clock to a moment or by a duration. Returns how many events of each kind happened.
 
-        Everything due on the way is done at its own time. While a listener works on a hook, the clock stands
-        still, and the listener's calls are answered. Whatever is due already is done first, so moving the
-        clock by nothing waits for unfinished deliveries. Raises ClockBusy while another call moves the
-        clock. Raises ValueError for a moment in the past or after the year 7999, the last year of the mock's
-        clock.
+        Everything that becomes due on the way is done at its own time. While a listener works on a hook, the
+        clock stands still, and the listener's calls are answered. Whatever is already due is done first, so
+        moving the clock by zero waits for unfinished deliveries. Raises ClockBusy while another call moves
+        the clock. Raises ValueError for a moment in the past or after the year 7999, the last year of the
+        mock's clock.
         """
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
@@ -511,7 +531,7 @@ class Mock:
         return self.timeline.counts - before
 
     async def _settle(self) -> None:
-        """Do everything that is due, and everything that follows from it."""
+        """Do everything that is due, and repeat until no delivery of a hook is in progress."""
         await self._work()
         while self.deliveries.are_busy:
             await self.deliveries.idle()
@@ -529,7 +549,7 @@ class Mock:
 
     @exact()
     def step(self) -> bool:
-        """Do one thing that is due in a system. Returns False if nothing is due."""
+        """Do the next thing that is due in a billing system. Returns False if nothing is due."""
         now, due = self.clock.now(), self.systems.next_due()
         if due is None or due > now:
             return False
@@ -539,7 +559,7 @@ class Mock:
         return True
 
     async def _pump(self) -> None:
-        """The background task: send hooks, and bill while the clock runs."""
+        """Send hooks, and bill while the clock runs, as an endless background task."""
         while True:
             self._wake.clear()
             try:
@@ -554,14 +574,17 @@ class Mock:
                 continue
 
     def _pause(self) -> float | None:
-        """Real seconds until something is due. None if nothing can be due before the next call."""
+        """Return how many real seconds the background task may wait before it checks again.
+
+        Returns None if nothing can become due before the next call.
+        """
         due = self._looks_at = self.next_due()
         if self.clock.mode is Mode.FROZEN or due is None:
             return None
         return min(max((due - self.clock.now()).total_seconds(), 0), _LOOK)
 
     def _is_pressing(self) -> bool:
-        """Whether something is due now, or before the pump checks again."""
+        """Return whether something is due now, or will be before the background task checks again."""
         due = self.next_due()
         if due is None:
             return False
@@ -570,13 +593,13 @@ class Mock:
         return due <= self.clock.now()
 
     def caught_up(self) -> datetime:
-        """Do everything that is due and record it in the journal. Returns the current time."""
+        """Do everything that is due, record it in the journal, and return the current time."""
         while self.step():
             continue
         return self.clock.now()
 
     def next_due(self) -> datetime | None:
-        """The next time at which a system or a hook has something to do. None if nothing is planned."""
+        """Return when a billing system or a hook is next due, or None if nothing is planned."""
         due, hook = self.systems.next_due(), self.state.hooks.next_due()
         if due is None or hook is None:
             return due or hook

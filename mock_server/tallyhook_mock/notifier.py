@@ -6,7 +6,7 @@ __all__ = ["Notifier"]
 
 
 class Notifier:
-    """Counts changes and wakes the tasks that wait for the next one. It belongs to one event loop."""
+    """Counts changes, and wakes the tasks that wait for the next change. It belongs to one event loop."""
 
     def __init__(self) -> None:
         self.count = 0

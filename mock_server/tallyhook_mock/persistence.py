@@ -1,4 +1,4 @@
-"""Lets a mock survive a restart: records what it does in a journal, and replays it."""
+"""Lets a mock survive a restart: records what it does in a journal, and replays the journal."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Persistence"]
 
-_LONGEST_BODY = 5_000_000  # bytes; no API takes as many
+_LONGEST_BODY = 5_000_000  # bytes; no API accepts a longer body
 _SHOWN = (
     "type",
     "http_version",
@@ -32,7 +32,7 @@ _SHOWN = (
 
 
 class Persistence:
-    """The journal of a mock. Without a journal, the methods do nothing."""
+    """Records a mock's actions in its journal. If the mock has no journal, the methods do nothing."""
 
     def __init__(self, mock: "Mock", journal: Journal | None) -> None:
         self._mock = mock
@@ -42,7 +42,10 @@ class Persistence:
         self._generation = 0
 
     def record(self, kind: str, content: object = None) -> None:
-        """Record an action before it is done. Its effect may only depend on the record and the world."""
+        """Record an action before it is carried out.
+
+        The action's effect may depend only on the record and on the mock's state, so that it can be replayed.
+        """
         if self._journal is not None and not self._is_replaying:
             clock = self._mock.clock
             # Everything in this turn of the event loop happens at the recorded moment.
@@ -51,10 +54,11 @@ class Persistence:
             self._journal.append(Record(kind, clock.now(), clock.offset, content))
 
     def recorded(self, app: ASGIApp, name: str, is_recorded: Callable[[Scope], bool]) -> ASGIApp:
-        """The application, with each call recorded before it is carried out.
+        """Return `app`, wrapped so that its calls are recorded before they are carried out.
 
-        A call is answered once its record is on the disk. A call that only reads waits too, since its answer
-        may show changes that are not on the disk yet.
+        `is_recorded` tells whether to record a call. A recorded call is answered once its record is on the
+        disk. Other calls also wait for the earlier records, because their answers may show changes that are
+        not on the disk yet.
         """
         journal = self._journal
         if journal is None:
@@ -80,14 +84,17 @@ class Persistence:
         return noted
 
     async def flush(self) -> None:
-        """Wait until every record is on the disk. A long log becomes a snapshot. May raise OSError."""
+        """Wait until every record is on the disk, then replace a long log with a snapshot.
+
+        May raise OSError.
+        """
         if self._journal is not None:
             await self._journal.durable()
             if self._journal.is_long:
                 await self.checkpoint()
 
     async def checkpoint(self) -> None:
-        """Replace the log with a snapshot."""
+        """Write a new snapshot, and empty the log."""
         if self._journal is None:
             return
         await self._journal.settle()
@@ -97,7 +104,7 @@ class Persistence:
         self._journal.begin(pack(mock.world() | kept), self._generation)
 
     async def recover(self) -> None:
-        """Load the snapshot, then replay the log, with each record at its own time."""
+        """Load the snapshot, then replay the log, with the clock set to the time of each record."""
         if self._journal is None:
             return
         mock, saved = self._mock, self._journal.saved
@@ -146,7 +153,7 @@ class Persistence:
         return next(each for each in self._mock.state.hooks.log[hook].deliveries if each.id == delivery)
 
     async def _call_again(self, name: str, shown: dict[str, Any], body: bytes) -> None:
-        """Carry out a recorded call. Its answer is discarded."""
+        """Carry out a recorded call again, and discard its answer."""
         ends = {key: tuple(shown[key]) for key in ("client", "server") if key in shown}
         headers = [(key, value) for key, value in shown["headers"]]
         scope = shown | ends | {"headers": headers, "asgi": {"version": "3.0"}, "extensions": {}}

@@ -1,4 +1,4 @@
-"""Sends hooks over HTTP: one attempt at a delivery, with the fault that strikes it."""
+"""Sends hooks over HTTP: makes one attempt at a delivery, and applies a planned fault to it."""
 
 import asyncio
 import base64
@@ -37,7 +37,10 @@ KEPT_OF_ANSWER = 2048
 
 
 class Answer(Value, frozen=True):
-    """A listener's answer: status (None if there was none), real seconds, and the start of the text."""
+    """A listener's answer: its status, the real seconds that it took, and the start of its text.
+
+    If there was no answer, `status` is None, and `text` is the reason.
+    """
 
     status: int | None
     seconds: float
@@ -47,9 +50,9 @@ class Answer(Value, frozen=True):
 class Sender:
     """Posts hooks as Cheddar does: raw JSON with signed headers.
 
-    `timeout` is in real seconds, from connecting to the end of the answer (inferred: Cheddar's own is not
-    public). Hooks only go to listeners on this machine unless `allow_remote` is set, so that a mock doesn't
-    send test data to a real server by accident.
+    `timeout` is in real seconds, from connecting to the end of the answer (inferred: Cheddar's own timeout is
+    not public). Unless `allow_remote` is set, hooks are sent only to listeners on this machine, so that a
+    mock doesn't send test data to a real server by accident.
     """
 
     remedy = "start with --allow-remote-listeners to send hooks there"
@@ -78,9 +81,9 @@ class Sender:
     async def send(
         self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float | None = None
     ) -> Answer:
-        """Make one attempt. `timeout` replaces the sender's own.
+        """Post a body to a URL once, and return the answer. `timeout` replaces the sender's own timeout.
 
-        Errors of the network or the listener are returned as the answer, not raised.
+        Network errors are not raised. Instead, the answer has no status, and its text is the error.
         """
         started = time.perf_counter()
         status, text = await self._post(url, body, headers, self.timeout if timeout is None else timeout)
@@ -119,7 +122,7 @@ class Sender:
 
 
 def why(error: Exception, url: str) -> str:
-    """Why there was no answer, for people."""
+    """Return a readable reason why there was no answer."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ConnectionRefusedError):
         cause = cause.__cause__ or cause.__context__
@@ -132,9 +135,9 @@ def _place(url: str) -> str:
 
 
 def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
-    """The headers that a hook would have now, signed with its product's scheme.
+    """Return the headers that a hook would have if it were sent now, signed with its product's scheme.
 
-    A signature that covers a time uses real time, not the mock's clock, because listeners compare it with
+    If the signature includes a time, it is the real time, not the mock's, because listeners compare it with
     their own clock.
     """
     scheme = signing.SCHEMES[product.signature]
@@ -146,7 +149,7 @@ def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
 
 
 def keyed_headers(listener: Listener) -> dict[str, str]:
-    """The headers of an unsigned hook. They carry the listener's key, if any, in Base64."""
+    """Return the headers of an unsigned hook. If the listener has a key, they contain it in Base64."""
     headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
     if listener.header:
         headers[listener.header] = base64.b64encode(listener.key.encode()).decode()
@@ -154,7 +157,7 @@ def keyed_headers(listener: Listener) -> dict[str, str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: a loopback address, or the name `localhost`."""
+    """Return whether a host is this machine: a loopback address, or the name `localhost`."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -170,9 +173,10 @@ async def attempt_delivery(
     fault: Fault | None,
     now: Callable[[], datetime],
 ) -> list[Attempt]:
-    """Send a hook to its listener, or twice at the same time if a fault duplicates it.
+    """Send a hook to its listener, or twice at the same time if `fault` duplicates it.
 
-    Returns the attempts in the order to record them: an acknowledged one first, since it ends the delivery.
+    Returns the attempts in the order in which to record them: acknowledged ones first, because they end the
+    delivery.
     """
     url, body, policy = delivery.listener.url, delivery.hook.body, delivery.hook.policy
     timeout = sender.timeout
@@ -197,5 +201,5 @@ async def attempt_delivery(
 
 
 def _lost(answer: Answer, why: str) -> Answer:
-    """The answer as if it had been lost on the way. Unchanged if there was no answer."""
+    """Return `answer` as if it had been lost on the way, or unchanged if the listener did not answer."""
     return answer if answer.status is None else replace(answer, status=None, text=why)

@@ -1,4 +1,4 @@
-"""Serves the mock with uvicorn: socket, settings, and a server in a thread for tests."""
+"""Serves the mock with uvicorn: the socket, the settings, and a server in a thread for tests."""
 
 import asyncio
 import gc
@@ -52,10 +52,11 @@ def serve(
 ) -> Iterator["Server"]:
     """Serve a mock with a frozen clock on a free port of 127.0.0.1, in a new thread.
 
-    `catalog` is a mapping or a catalogue file. None means the small default catalogue. With `tls` the server
-    speaks https, with a temporary certificate authority, `server.authority`. `seed` determines the ids. With
-    None they differ in each run and after each reset. Raises CatalogError
-    if the catalogue can't be used, and ValueError for an invalid `start`.
+    `catalog` is a mapping, a catalogue file, or None for the small default catalogue. The clock starts at
+    `start`. If `tls` is true, the server speaks https, and clients have to trust the temporary certificate
+    authority in the file `server.authority`. `seed` determines the ids. If it is None, the ids differ in each
+    run and after each reset. Raises CatalogError if the catalogue can't be used, and ValueError for an
+    invalid `start`.
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
@@ -76,10 +77,10 @@ def _identity(directory: Path) -> "Identity":
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Port 0 chooses a free port. OSError if the port can't be used."""
+    """Return a listening socket. Port 0 chooses a free port. Raises OSError if the port can't be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio only turns Nagle's algorithm off if the protocol is given. With Nagle's algorithm, an answer on
-    # a keep-alive connection takes 40 ms.
+    # The protocol is given because otherwise asyncio leaves Nagle's algorithm on, and an answer on a
+    # keep-alive connection takes 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,7 +93,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Config:
-    """uvicorn's settings, for a server in a thread and for the command line."""
+    """Return uvicorn's settings for serving `app`, over https if there is an `identity`."""
     return uvicorn.Config(
         app,
         http=Connection,
@@ -111,10 +112,10 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
 def own_process() -> None:
     """Tune the garbage collector in a process that only serves a mock.
 
-    Scanning 100,000 customers for garbage takes half a second, during which no call is answered. This makes
-    Python scan after every 700,000 new objects (about 90,000 customers) instead of every 70,000. Memory freed
-    by a reset may stay in use until then. Don't call this in a process that does other work. `serve` and
-    `create_app` don't call it.
+    Scanning 100,000 customers for garbage takes half a second, during which no call is answered. Call this
+    function to make Python scan after every 700,000 new objects (about 90,000 customers) instead of every
+    70,000. Memory that a reset frees may stay in use until the next scan. Don't call this function in a
+    process that does other work. `serve` and `create_app` don't call it.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _SEARCHES)
@@ -135,8 +136,8 @@ class RealTimeLoop(asyncio.SelectorEventLoop):
 class Server:
     """A mock served in a thread. Its methods may be called from any other thread.
 
-    `url` is its root URL, and `xml` the base URL of Cheddar's API. `mock` belongs to the server's thread, so
-    only use it through `call`.
+    `url` is the server's root URL, and `xml` the base URL of Cheddar's API. `mock` belongs to the server's
+    thread, so use it only in a function that you pass to `call`.
     """
 
     def __init__(self, mock: Mock, identity: "Identity | None" = None) -> None:
@@ -156,7 +157,7 @@ class Server:
     def start(self) -> None:
         """Start serving. Returns when the server answers calls.
 
-        Raises RuntimeError if it could not be started.
+        Raises RuntimeError if the server could not be started.
         """
         self._thread.start()
         self._ready.wait()
@@ -188,9 +189,9 @@ class Server:
         return self.call(lambda: self.mock.clock.now())
 
     def advance(self, by: str) -> Counter[str]:
-        """Move the clock by a duration such as `1mo`, `36d` or `1h`. Returns the number of events by kind.
+        """Move the clock by a duration such as `1mo`, `36d` or `1h`.
 
-        Raises ClockBusy while another call moves the clock.
+        Returns how many events of each kind happened. Raises ClockBusy while another call moves the clock.
         """
         return self._wait(self.mock.advance(parse_duration(by)))
 
@@ -199,19 +200,19 @@ class Server:
         return self._wait(self.mock.advance(parse_moment(to) if isinstance(to, str) else to))
 
     def settle(self) -> Counter[str]:
-        """Wait until every hook that is due now has been tried."""
+        """Wait until every hook that is due now has been sent, whether or not it was acknowledged."""
         return self.advance("0s")
 
     def reset(self) -> None:
-        """Start over with the original catalogue and start time, and no faults."""
+        """Start over with the catalogue that was loaded last, the clock at its start time, and no faults."""
         self._wait(self.mock.reset())
 
     # -- state
 
     def hooks(self, type: str | None = None, customer: str | None = None) -> list[Hook]:
-        """The hooks sent so far, oldest first, filtered by type and customer code.
+        """Return the hooks sent so far, oldest first, optionally of one type or about one customer.
 
-        All unfinished hooks, and the newest 10,000 finished ones.
+        The list has all unfinished hooks, but only the newest 10,000 finished ones.
         """
 
         def found() -> list[Hook]:
@@ -221,12 +222,12 @@ class Server:
         return self.call(found)
 
     def timeline(self, customer: str, product: str | None = None, *, system: str = "cheddar") -> "Life":
-        """What happened to a customer. The product's code may be left out if there is only one product.
+        """Return what happened to a customer. `product` is optional if there is only one product.
 
-        In a `system` other than Cheddar, pass the id of a customer (`fusebill`) or of a subscription
-        (`cleverbridge`, `chargemonk`), and no product. The result is a sequence of entries, shown as a table
-        in a terminal and as a picture in Jupyter. It is empty if there never was such a customer. ValueError
-        for an unknown system.
+        For a `system` other than Cheddar, leave out `product`, and pass the id of a customer (`fusebill`) or
+        of a subscription (`cleverbridge`, `chargemonk`) as `customer`. The result is a sequence of entries,
+        which is shown as a table in a terminal and as a picture in Jupyter. It is empty if there never was
+        such a customer. Raises ValueError for an unknown system.
         """
         from tallyhook_mock.picture.life import life_at, life_of
 
@@ -235,26 +236,26 @@ class Server:
         return self.call(lambda: life_at(self.mock, system, customer))
 
     def customer(self, code: str, product: str | None = None) -> Customer:
-        """The mock's customer object. Only read it while nothing else runs.
+        """Return the mock's customer object. Read it only while nothing else uses the server.
 
-        Raises Refusal if there is none.
+        Raises Refusal if there is no such customer.
         """
         return self.call(lambda: self.mock.state.customer(self.mock.product(product), code))
 
     # -- commands
 
     def listen(self, url: str, events: Iterable[str] = (), product: str | None = None) -> Listener:
-        """Register a listener. Without events it gets all hooks."""
+        """Register a listener. If `events` is empty, the listener gets all hooks."""
         return self.call(lambda: self.mock.listen(self.mock.product(product).code, url, frozenset(events)))
 
     def decline(self, customer: str, count: int = 1, product: str | None = None) -> None:
-        """Have the gateway refuse the next `count` charges."""
+        """Make the payment gateway decline the customer's next `count` charges."""
         self.call(
             lambda: self.mock.decline(self.mock.state.customer(self.mock.product(product), customer), count)
         )
 
     def fault(self, fault: Fault) -> Armed:
-        """Plan a fault. The result counts its strikes.
+        """Plan a fault. The returned object counts how often the fault is applied.
 
         Raises ValueError for an unknown action or hook type.
         """
@@ -265,10 +266,13 @@ class Server:
         self.call(lambda: self.mock.faults.clear())
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the server's thread. Nothing else runs in that thread during the call."""
+        """Call a function in the server's thread, and return its result.
+
+        Nothing else runs in that thread during the call.
+        """
 
         async def called() -> T:
-            with exact():  # a task begins with the context of its caller
+            with exact():  # a task inherits the context of its caller
                 return function()
 
         return self._wait(called())
@@ -281,7 +285,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Signals when it is ready, so that `start` doesn't have to poll."""
+    """A uvicorn server that signals when it is ready, so that `Server.start` doesn't have to poll."""
 
     def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
         super().__init__(config)
@@ -294,7 +298,10 @@ class _Uvicorn(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an application over HTTP. Yields its URL. Port 0 chooses a free port. May raise OSError."""
+    """Serve an application over HTTP inside this context, which yields the application's URL.
+
+    Port 0 chooses a free port. May raise OSError.
+    """
     with bind(host, port) as listening:
         server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -311,7 +318,7 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
 
 
 class _Server(uvicorn.Server):
-    """Doesn't install signal handlers; the process handles signals itself."""
+    """A uvicorn server that installs no signal handlers, because the process handles signals itself."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
         return nullcontext()

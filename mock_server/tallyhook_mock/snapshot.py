@@ -1,9 +1,9 @@
 """Snapshots: the mock's whole state as bytes or as a file.
 
-A snapshot is a line that names its format, a digest, and a pickle. A pickle can call any function, so
-`_Reader` only allows dates, decimals, collections, and the values, entities and rules of the billing systems.
-Those do no I/O (a test checks this). A file from an untrusted source can hold a wrong state, but it can't do
-anything else.
+A snapshot consists of a line that names its format, a line with a digest, and a pickle. A pickle can call any
+function, so `_Reader` allows only dates, decimals, collections, and the classes and functions of the mock's
+state and billing rules. These do no I/O, as a test checks. So a file from an untrusted source can contain a
+wrong state, but it can't do any other harm.
 """
 
 import gc
@@ -45,16 +45,16 @@ class SnapshotError(ValueError):
 
 
 def pack(world: object) -> bytes:
-    """Return `world`, and everything that it refers to, as bytes."""
+    """Return a mock's state, `world`, as the bytes of a snapshot."""
     with _no_search():
         content = pickle.dumps(world, 5)
     return b"%b%d\n%b\n%b" % (_NAME, FORMAT, hashlib.sha256(content).hexdigest().encode(), content)
 
 
 def unpack(written: bytes) -> Any:
-    """Return the world from its bytes.
+    """Return the mock's state from the bytes of a snapshot.
 
-    Raises SnapshotError, with the reason, if they can't be read.
+    Raises SnapshotError, with the reason, if the bytes can't be read.
     """
     head, _, rest = written.partition(b"\n")
     digest, _, content = rest.partition(b"\n")
@@ -81,7 +81,10 @@ def unpack(written: bytes) -> Any:
 
 
 def write_file(file: Path, written: bytes) -> None:
-    """Replace a file atomically: after a crash it is either the old or the new one. May raise OSError."""
+    """Replace a file's content atomically: a crash leaves either the old or the new content.
+
+    May raise OSError.
+    """
     new = file.with_name(f"{file.name}.new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
         opened.write(written)
@@ -96,7 +99,7 @@ def write_file(file: Path, written: bytes) -> None:
 
 
 def read_file(file: Path) -> Any:
-    """Return the world from a file. Raises SnapshotError and OSError."""
+    """Return the mock's state from a snapshot file. May raise SnapshotError or OSError."""
     return unpack(file.read_bytes())
 
 
@@ -113,7 +116,10 @@ class _Reader(pickle.Unpickler):
 
 @contextmanager
 def _no_search() -> Iterator[None]:
-    """Turn the garbage collector off, which would otherwise scan the world repeatedly while it is built."""
+    """Turn the garbage collector off inside this context.
+
+    Otherwise it would scan the growing state again and again while the state is packed or unpacked.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What happened to each customer, in order: events of the systems and deliveries of hooks."""
+"""Timelines, which show what happened to each customer: billing events and deliveries of hooks."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,8 +22,8 @@ IGNORED = "ignored"
 class Entry(Value, frozen=True):
     """One entry of a timeline.
 
-    `invoice` is an invoice number. `amount` is the amount of a transaction, a charge or a credit (below 0).
-    `item` is the code of an item or a charge. `quantity` is the value of an item's counter. A field that
+    `invoice` is an invoice number. `amount` is the amount of a transaction, a charge, or a credit, which is
+    negative. `item` is the code of an item or a charge. `quantity` is an item's new quantity. A field that
     doesn't apply is None or empty.
     """
 
@@ -38,25 +38,28 @@ class Entry(Value, frozen=True):
 
 
 class Timeline:
-    """The latest entries of every customer, and the total number of entries of each kind."""
+    """The latest timeline entries of every customer, and the total number of entries of each kind."""
 
     def __init__(self, kept: int = 1000) -> None:
-        """`kept` is the number of entries kept for each customer."""
+        """Create empty timelines, which keep at most `kept` entries for each customer."""
         self.counts: Counter[str] = Counter()
         self._kept = kept
         self._entries: dict[tuple[str, str, str], list[Entry]] = {}  # by system, product and customer
-        self._dropped: Counter[tuple[str, str, str]] = Counter()  # how many have been dropped
+        self._dropped: Counter[tuple[str, str, str]] = Counter()  # how many entries were dropped
 
     def entries(self, product: str, customer: str) -> Iterable[Entry]:
         """Return the entries of a customer, oldest first. The entries of a deleted customer are kept."""
         return tuple(self._entries.get((CHEDDAR, product, customer), ()))
 
     def entries_of(self, system: str, account: str) -> Iterable[Entry]:
-        """The entries of an account in another system, such as `fusebill`, oldest first."""
+        """Return the entries of an account in another system, such as `fusebill`, oldest first."""
         return tuple(self._entries.get((system, "", account), ()))
 
     def numbered(self, account: str, *, system: str = CHEDDAR, product: str = "") -> Mapping[int, Entry]:
-        """The entries by number. Numbers count all entries ever, including dropped ones."""
+        """Return an account's entries by number.
+
+        The account's first entry has number 1. Dropping old entries doesn't change the other numbers.
+        """
         key = (system, product, account)
         return dict(enumerate(self._entries.get(key, ()), self._dropped.get(key, 0) + 1))
 
@@ -75,7 +78,7 @@ class Timeline:
         self._add(event.customer.product.code, event.customer.code, entry)
 
     def noted(self, system: str, what: Happening) -> None:
-        """Add something that happened in a system other than Cheddar."""
+        """Add an event of a system other than Cheddar."""
         entry = Entry(
             what.at, what.kind, what.note, what.actor, what.invoice, what.amount, what.item, what.quantity
         )
@@ -93,11 +96,11 @@ class Timeline:
     def struck(
         self, fault: FaultKind, where: str, product: str, customer: str, at: datetime, system: str = CHEDDAR
     ) -> None:
-        """Add a fault that struck. A fault without a customer is only counted."""
+        """Add a fault that was applied to a call or a hook. If `customer` is empty, only count it."""
         self._put((system, product, customer), Entry(at, FAULT, f"{fault}: {where}", "system"))
 
     def ignored(self, action: str, names: Iterable[str], product: str, customer: str, at: datetime) -> None:
-        """Add the parameters that a call ignored. `customer` is empty for a call without a customer."""
+        """Add the names of a call's unknown parameters. If `customer` is empty, only count the entry."""
         note = f"{action}: {', '.join(names)}"
         self._put((CHEDDAR, product, customer), Entry(at, IGNORED, note, "system"))
 
@@ -110,7 +113,7 @@ class Timeline:
             return
         entries = self._entries.get(key)
         if entries is None:
-            # No deque: an empty one has room for 64, and most of a hundred thousand customers have a few.
+            # A list, because even an empty deque takes the memory of 64 entries, and most customers have few.
             entries = self._entries[key] = []
         entries.append(entry)
         if len(entries) > self._kept:

@@ -16,21 +16,24 @@ _SERVER_DAYS = timedelta(days=397)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The authority's certificate, which clients have to trust, and the server's certificate with its key."""
+    """The files with the authority's certificate, which clients have to trust, and the server's certificate.
+
+    The server's file also contains its private key.
+    """
 
     authority: Path
     certificate: Path
 
 
 def default_directory() -> Path:
-    """Where the authority is kept between runs: in the user's cache directory."""
+    """Return the directory that keeps the authority between runs, in the user's cache directory."""
     return platformdirs.user_cache_path("tallyhook", appauthor=False) / "tls"
 
 
 def make_identity(directory: Path, hostnames: Collection[str] = ()) -> Identity:
     """Make a server certificate for this machine's loopback names and for `hostnames`.
 
-    The directory keeps the authority, so that clients need to trust it only once.
+    `directory` keeps the certificate authority for the next time, so that clients need to trust it only once.
 
     Raises ValueError for a name that can't be put into a certificate, and OSError if the directory isn't
     writable.
@@ -51,7 +54,7 @@ def make_identity(directory: Path, hostnames: Collection[str] = ()) -> Identity:
 
 
 def _authority(file: Path) -> trustme.CA:
-    """The authority in this file, or a new one if the file is missing or broken."""
+    """Return the authority stored in this file, or a new one if the file is missing or broken."""
     try:
         kept = file.read_bytes()
         return trustme.CA.from_pem(kept, kept)

@@ -1,1 +1,1 @@
-"""The console: web pages at `/` and under `/console`. They act only through the `Mock` object."""
+"""The console: web pages at `/` and under `/console`. They change the mock only through `Mock`."""

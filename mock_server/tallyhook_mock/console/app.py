@@ -1,4 +1,4 @@
-"""The console as an application."""
+"""Builds the ASGI application of the console."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ __all__ = ["console_app"]
 
 
 def console_app(mock: Mock, *, token: str = "") -> Starlette:
-    """The ASGI application of a mock's console.
+    """Return the ASGI application of a mock's console.
 
-    Browsers on this machine may use it. With a `token`, so may browsers on other machines that enter the
-    token.
+    Browsers on this machine can use the console. Browsers on other machines can use it only if `token` is set
+    and they enter it.
     """
     app = Starlette(
         routes=[

@@ -1,4 +1,4 @@
-"""`/console/calls`: the calls to the billing APIs and their answers."""
+"""`/console/calls`: the calls to the billing APIs, with their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["ROUTES"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which calls to show. Empty fields match all."""
+    """Selects the calls to show. An empty field matches every call."""
 
     action: str
     customer: str
@@ -39,7 +39,7 @@ class Filter:
 
 
 async def index(request: Request) -> Response:
-    """The page with the calls, newest first."""
+    """Show the calls, newest first."""
     wanted = Filter.of(request.query_params)
     return page(
         request,

@@ -1,4 +1,4 @@
-"""The clock's forms, which are on every page."""
+"""The forms to move, freeze and reset the clock, which every page shows."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ __all__ = ["ROUTES"]
 
 
 async def advance(mock: Mock, form: Form) -> str:
-    """Move by a duration or to a moment. Returns once everything due on the way is done."""
+    """Move the clock by a duration or to a moment. Returns once everything due on the way is done."""
     happened = await mock.advance(_target(form))
     return f"It is {mock.clock.now():%Y-%m-%d %H:%M:%S}. On the way: {_listed(happened)}."
 
@@ -31,7 +31,7 @@ async def reset(mock: Mock, form: Form) -> str:
 
 
 def _target(form: Form) -> datetime | Duration:
-    """A duration such as `1mo`, or a date such as `2026-03-01`, from the same field."""
+    """Return the value of the field `to`: a duration such as `1mo` or a date such as `2026-03-01`."""
     written = required(form, "to")
     try:
         return parse_duration(written)

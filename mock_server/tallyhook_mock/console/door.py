@@ -1,4 +1,4 @@
-"""Lets browsers on other machines in, once they have sent the token."""
+"""Lets browsers on other machines use the console, once they have sent the token."""
 
 import hmac
 
@@ -14,7 +14,7 @@ __all__ = ["ROUTES"]
 
 
 async def enter(request: Request) -> RedirectResponse:
-    """Let a browser in. Answers 403 for a wrong token."""
+    """Give a browser a cookie for the console if it sends the token. Answers 403 for a wrong token."""
     form = await read_fields(request)
     token: str = request.app.state.token
     if not token or not hmac.compare_digest(form.get("pass", "").encode(), token.encode()):

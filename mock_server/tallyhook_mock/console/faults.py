@@ -1,4 +1,4 @@
-"""`/console/faults`: planned faults, including those that are over."""
+"""`/console/faults`: planned faults, including those that reached their limit."""
 
 import re
 from decimal import Decimal
@@ -50,7 +50,7 @@ async def index(request: Request) -> Response:
 
 
 async def add(mock: Mock, form: Form) -> str:
-    """The fields are those of the control API. Empty ones are left out."""
+    """Plan a fault. The form has the same fields as the control API, and empty fields are ignored."""
     wish = {name: _value(name, form[name].strip()) for name in _FIELDS if form.get(name, "").strip()}
     armed = mock.plan(read_fault(wish))
     return f"{FaultKind(armed.fault.kind)} is planned."
@@ -62,7 +62,7 @@ async def clear(mock: Mock, form: Form) -> str:
 
 
 def _value(name: str, written: str) -> Any:
-    """The value as the control API's JSON would have it."""
+    """Return a field's value with the type that it has in the control API's JSON."""
     if name in _NUMBERS and _WHOLE.fullmatch(written):
         return int(written)
     if name in _NUMBERS and _DECIMAL.fullmatch(written):

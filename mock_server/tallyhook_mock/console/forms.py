@@ -1,4 +1,4 @@
-"""Forms: reads them, checks that they come from this console, runs their command, and redirects to a page."""
+"""Handles forms: checks that a form comes from this console, runs its command, and redirects to a page."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,10 +36,10 @@ def mock_of(request: Request) -> Mock:
 
 
 def command(path: str, carry_out: Command) -> Route:
-    """A route for a form. `carry_out` returns a message about what it did.
+    """Return a route that runs `carry_out` when a form is sent.
 
-    If it raises ValueError (which includes Refusal), ClockBusy or HTTPException 400, the page with the form
-    shows the error.
+    Then the page with the form shows the message that `carry_out` returned, or the error if it raised
+    ValueError (which includes Refusal), ClockBusy or HTTPException 400.
     """
 
     async def endpoint(request: Request) -> RedirectResponse:
@@ -58,7 +58,7 @@ def command(path: str, carry_out: Command) -> Route:
 
 
 def answer(form: Form, notice: Notice | None = None) -> RedirectResponse:
-    """Redirect to the page with the form."""
+    """Return a redirect to the page with the form, which then shows `notice`, if there is one."""
     response = RedirectResponse(_own_page(form.get("back", "")), 303)
     if notice is not None:
         notice.put_on(response)
@@ -66,7 +66,7 @@ def answer(form: Form, notice: Notice | None = None) -> RedirectResponse:
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a form. Answers 403 if it does not come from this console."""
+    """Return the fields of a form. Answers 403 if the form does not come from this console."""
     form = await read_fields(request)
     expected: str = request.app.state.form_token
     if not hmac.compare_digest(form.get("token", "").encode(), expected.encode()):
@@ -75,9 +75,9 @@ async def read_form(request: Request) -> Form:
 
 
 async def read_fields(request: Request) -> Form:
-    """The fields by name. Answers 400 if they can't be read, 413 if the form is too long.
+    """Return a form's fields by name. Answers 400 if they can't be read, and 413 if the form is too long.
 
-    Repeated fields are joined by spaces, which none of their values contain.
+    The values of a repeated field are joined by spaces. None of these values contains a space.
     """
     body = bytearray()
     async for chunk in request.stream():
@@ -95,7 +95,7 @@ async def read_fields(request: Request) -> Form:
 
 
 def required(form: Form, name: str) -> str:
-    """The value of a field. Raises ValueError if it is empty."""
+    """Return the value of a form's field. Raises ValueError if it is empty."""
     value = form.get(name, "").strip()
     if not value:
         raise ValueError(f"{name}: a value is required")
@@ -103,5 +103,8 @@ def required(form: Form, name: str) -> str:
 
 
 def _own_page(path: str) -> str:
-    """The path if it belongs to this console, so that a form never redirects to another site."""
+    """Return the path if it belongs to this console, and `/` otherwise.
+
+    This prevents a form from redirecting to another site.
+    """
     return path if path == "/" or path.startswith(("/?", "/console/")) else "/"

@@ -1,4 +1,4 @@
-"""Access control for the console, and its security headers."""
+"""Access control and security headers for the console."""
 
 import hashlib
 import hmac
@@ -30,15 +30,15 @@ _HEADERS = {
 
 
 def pass_for(token: str) -> str:
-    """The cookie for a browser that sent the token. It proves that, but does not contain the token."""
+    """Return a cookie that proves that a browser sent the token. The token can't be read from it."""
     return hmac.new(token.encode(), b"tallyhook console", hashlib.sha256).hexdigest()
 
 
 class Guard:
-    """ASGI middleware that refuses strangers with 403, and adds security headers to every answer.
+    """ASGI middleware that controls access, and adds security headers to every answer.
 
-    A client must be on this machine, or have sent the token. A request that changes something must also come
-    from one of these pages; `forms` checks the form token.
+    A client gets a 403 unless it is on this machine or has sent the token. A request that changes something
+    must also come from a page of this console. The module `forms` checks the form's token as well.
     """
 
     def __init__(self, app: ASGIApp, token: str) -> None:

@@ -1,4 +1,4 @@
-"""`/console/hooks`: the hooks with their answers, and the commands to retry, replay or cancel one."""
+"""`/console/hooks`: the hooks, the listeners' answers, and commands to retry, replay or cancel a hook."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ __all__ = ["ROUTES"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which hooks to show. Empty fields match all."""
+    """Selects the hooks to show. An empty field matches every hook."""
 
     type: str
     state: str
@@ -54,7 +54,7 @@ _ORDERS: dict[str, Callable[[Hook], Any]] = {
 
 
 async def index(request: Request) -> Response:
-    """The page with the hooks, newest first unless the query asks for another order."""
+    """Show the hooks, newest first unless the query asks for another order."""
     wanted = Filter.of(request.query_params)
     return page(
         request,
@@ -96,7 +96,7 @@ async def show(request: Request) -> Response:
 
 
 def _curl(hook: Hook, latest: Attempt) -> str:
-    """A shell command that sends the same request again."""
+    """Return a shell command that sends the request of the attempt `latest` again."""
     url = next(each.listener.url for each in hook.deliveries if latest in each.attempts)
     headers = (shlex.quote(f"{name}: {value}") for name, value in latest.headers.items())
     body = shlex.quote(hook.body.decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""Pagination: the part of a list that is shown, and the links to the previous and next parts."""
+"""Pagination: selects the page of a list to show, and links to the previous and next pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A part of a list, from entry number `first` to `last` of `count`, and the URLs of other parts.
+    """One page of a list: its entries `first` to `last` of `count`, and the URLs of other pages.
 
-    `sort` is the requested order; `-name` is descending. `orders` has the URL for each order.
+    `sort` is the name of the requested order, after a `-` if the order is descending. `orders` maps the name
+    of each possible order to the URL of the list in that order.
     """
 
     items: tuple[Any, ...]
@@ -39,7 +40,7 @@ class Shown:
 
     @property
     def is_part(self) -> bool:
-        """Whether the list has other parts."""
+        """Whether the list has other pages."""
         return any((self.start, self.previous, self.next))
 
 
@@ -53,10 +54,11 @@ def shown(
     newest_first: bool = False,
     orders: Mapping[str, Callable[[V], Any]] | None = None,
 ) -> Shown:
-    """The part that `after` or `before` in the query asks for. Answers 404 if the list has no such place.
+    """Return the page of a list that the query asks for. Answers 404 if there is no such page.
 
-    `read` and `write` convert keys from and to their form in the query. `orders` are the possible values of
-    `sort` in the query. Sorting reads the whole list.
+    The page begins after the entry whose key is `after` in the query, or ends before the entry whose key is
+    `before`. `read` converts a key from the query, and `write` converts it back. `fits` selects entries. Each
+    possible value of `sort` in the query has a sort key in `orders`. Sorting reads the whole list.
     """
     sort = request.query_params.get("sort", "")
     if sort:
@@ -99,17 +101,17 @@ def shown(
 
 
 def events(request: Request, entries: Mapping[int, Entry]) -> Shown:
-    """A part of a timeline, by the numbers of its entries, latest first."""
+    """Return one page of a timeline, latest entry first. `entries` maps numbers to entries."""
     return shown(request, dict(entries), read=number, write=str, newest_first=True)
 
 
 def number(written: str) -> int | None:
-    """A key that is a number. None for anything else."""
+    """Return a key from the query as a number, or None if it isn't a number."""
     return int(written) if written.isascii() and written.isdigit() and len(written) < 20 else None
 
 
 def _address(request: Request, **place: str) -> str:
-    """The URL of this page with another part or order of the list."""
+    """Return the present URL, changed so that it shows another page or another order of the list."""
     kept = [
         (name, value)
         for name, value in request.query_params.multi_items()

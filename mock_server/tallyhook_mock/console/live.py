@@ -1,4 +1,4 @@
-"""Server-sent events that tell pages when something has changed. A page then reloads its parts."""
+"""Server-sent events that tell open pages that something has changed, so that they reload."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,13 +12,16 @@ from tallyhook_mock.mock import Mock
 
 __all__ = ["stream"]
 
-# Real seconds: the least time between two events, and the silence after which a comment is sent.
+# Real seconds: the shortest time between two events, and the silence after which a comment is sent.
 _PAUSE = 0.15
 _SILENCE = 15.0
 
 
 async def stream(request: Request) -> StreamingResponse:
-    """Starts with one event, so that the page shows what changed while it was not connected."""
+    """Stream an event for every change.
+
+    The first event is sent at once, so that the page shows what changed while it was not connected.
+    """
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
         _events(mock_of(request), asyncio.ensure_future(closing(request.scope))),

@@ -16,7 +16,7 @@ _MOST = 600  # characters, because cookies have a size limit
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Travels in a cookie to the next page, which deletes it."""
+    """A message for the next page. It is stored in a cookie, which that page deletes."""
 
     text: str
     is_bad: bool = False

@@ -1,4 +1,4 @@
-"""`/`: the clock, invoices by state, outstanding invoices, latest hooks, products, and other systems."""
+"""The overview page at `/`: the clock, invoices, latest hooks, products, and other systems."""
 
 from datetime import datetime
 from itertools import islice

@@ -27,7 +27,7 @@ _environment = Environment(
     loader=ChoiceLoader(
         [
             FileSystemLoader(_ROOM / "console" / "templates"),
-            # `fusebill/customer.html` is in the templates of that system.
+            # `fusebill/customer.html` is among the templates of the system `fusebill`.
             PrefixLoader(
                 {
                     folder.parent.name: FileSystemLoader(folder)
@@ -68,7 +68,7 @@ def page(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
-    """Render a template. `values` are added to those that every page has."""
+    """Render a template with `values`, and with the values that every page needs."""
     is_look = _LOOK in request.headers
     notice = None if is_look else Notice.of(request)
     path, mock = request.url.path, mock_of(request)

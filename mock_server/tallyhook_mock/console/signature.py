@@ -1,4 +1,4 @@
-"""Recomputes the signature of a hook, and compares it with the one sent."""
+"""Recomputes a hook's signature, and compares it with the signature that was sent."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ __all__ = ["Check", "check_signature"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One header of the signature: the value sent, and the value computed."""
+    """One header of a signature: the value that was sent, and the value that was recomputed."""
 
     name: str
     sent: str
@@ -25,7 +25,10 @@ class Check:
 
 
 def check_signature(hook: Hook, product: Product, attempt: Attempt) -> list[Check]:
-    """Check an attempt, using the stored body and the product's present secret."""
+    """Recompute the signature of a delivery attempt from the hook's body and the product's present secret.
+
+    Returns one comparison for each header.
+    """
     written = attempt.headers.get(signing.STANDARD_TIMESTAMP_HEADER, "0")  # for schemes that sign a time
     computed = signing.SCHEMES[product.signature].sign(
         hook.body, product.secret, id=ids.text(hook.id), at=datetime.fromtimestamp(int(written), UTC)

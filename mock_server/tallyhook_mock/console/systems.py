@@ -1,4 +1,4 @@
-"""What the pages of the other billing systems share, and the links to them."""
+"""Helpers for the pages of systems other than Cheddar, and the links in the top bar."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What was billed in one system. `totals` are by currency."""
+    """How much one system has billed. `totals` maps currencies to the amounts billed."""
 
     link: Link
     accounts: int
@@ -42,7 +42,7 @@ _HOOKS = (Link("/console/hooks", "Hooks", "h"), Link("/console/listeners", "List
 
 
 def _others(systems: Systems) -> dict[str, Link]:
-    """The pages of the systems other than Cheddar that contain anything."""
+    """Return the links to the systems other than Cheddar that are in use, by system name."""
     return {
         name: Link(f"/console/{name}", name.title(), module.KEY)
         for name, module in parts("console").items()
@@ -51,7 +51,7 @@ def _others(systems: Systems) -> dict[str, Link]:
 
 
 def links(systems: Systems) -> tuple[list[Link], list[Link]]:
-    """The links in the top bar, and those in its menu."""
+    """Return the links in the top bar, and the links in its menu."""
     used = _others(systems)
     others = [*used.values()]
     # An empty mock shows Cheddar's pages, which say that it is empty.
@@ -63,7 +63,7 @@ def links(systems: Systems) -> tuple[list[Link], list[Link]]:
 
 
 def books_of(systems: Systems) -> list[Books]:
-    """The books of every system that contains anything."""
+    """Return what each system other than Cheddar has billed, without the systems that are not in use."""
     return [
         Books(link, len(system.accounts()), system.billed.count, system.billed.totals, system.next_due())
         for link, system in ((link, systems.others[name]) for name, link in _others(systems).items())

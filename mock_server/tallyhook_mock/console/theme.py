@@ -1,4 +1,4 @@
-"""The colour theme: light, dark, or the system's. Stored in a cookie, so that it works without a script."""
+"""The colour theme: light, dark, or the operating system's. A cookie stores it, so no script is needed."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse

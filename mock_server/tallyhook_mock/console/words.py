@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 
 
 def moment(at: datetime) -> Markup:
-    """`2026-02-01 12:00:00` in a `<time>` element. All times in the console are UTC."""
+    """Return a `<time>` element such as `2026-02-01 12:00:00`. All times in the console are UTC."""
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
 
 
@@ -41,7 +41,7 @@ def day(at: datetime) -> Markup:
 
 
 def span(length: timedelta) -> str:
-    """`31 d`, `1 h 5 min`: the two largest units."""
+    """Return a duration in its two largest units, such as `1 h 5 min`."""
     rest, parts = int(abs(length).total_seconds()), []
     for unit, seconds in _UNITS:
         count, rest = divmod(rest, seconds)
@@ -55,14 +55,17 @@ def milliseconds(seconds: float) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """`−$1,234.50`, `EUR 5.00`: a real minus before the currency, and a space after a currency code."""
+    """Return an amount such as `−$1,234.50` or `EUR 5.00`.
+
+    A real minus sign comes before the currency, and a space after a currency code.
+    """
     sign, unit = "−" if amount < 0 else "", f"{currency}\u00a0" if currency.isalnum() else currency
     whole, _, places = amount_text(abs(amount)).partition(".")
     return f"{sign}{unit}{int(whole):,}.{places}"
 
 
 def pretty_json(body: bytes) -> Markup:
-    """Indented JSON with syntax colours. Anything else is shown unchanged."""
+    """Return JSON with indentation and syntax colours. Any other text is shown unchanged."""
     try:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
@@ -81,7 +84,7 @@ def customer_url(product: str, code: str) -> str:
 
 
 def account_url(hook: Hook) -> str:
-    """The page of the customer or account that a hook is about."""
+    """Return the URL of the page about a hook's customer or account."""
     if hook.policy is None:
         return customer_url(hook.product, hook.customer)
     return f"/console/{hook.system}/{hook.customer}"

@@ -1,1 +1,1 @@
-"""The control API under `/_mock`: JSON for tests and people, on this machine only."""
+"""The control API under `/_mock`: JSON over HTTP, for clients on this machine only."""

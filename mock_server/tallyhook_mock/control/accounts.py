@@ -1,4 +1,4 @@
-"""Accounts of the systems other than Cheddar: timeline, picture and forecast."""
+"""The control API for accounts of systems other than Cheddar: timeline, picture and forecast."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ _USUAL, _MOST = 3, 60
 
 
 def wanted(given: Mapping[str, str]) -> int:
-    """The query's `invoices`: how many invoices a forecast shows. Answers 400 if it is invalid."""
+    """Return how many invoices a forecast shows: the query's `invoices`. Answers 400 if it is invalid."""
     written = given.get("invoices", str(_USUAL))
     if not (written.isascii() and written.isdigit() and 1 <= int(written[:9]) <= _MOST):
         raise bad(f"invoices: a whole number from 1 to {_MOST} is required")
@@ -29,7 +29,7 @@ def wanted(given: Mapping[str, str]) -> int:
 
 
 def coming(account: str, invoices: Iterable[Coming]) -> dict[str, Any]:
-    """Forecast invoices as JSON."""
+    """Return an account's forecast invoices as JSON."""
     return {"account": account, "invoices": [_invoice(each) for each in invoices]}
 
 
@@ -44,11 +44,11 @@ def _invoice(invoice: Coming) -> dict[str, Any]:
 
 
 def _routes(name: str, accounts: str) -> list[Route]:
-    """The routes of one system."""
+    """Return the routes of one system. `accounts` is its word for accounts, such as `customers`."""
     one = accounts.removesuffix("s")
 
     def found(request: Request) -> tuple[BillingSystem, Any, str]:
-        """The system, the account in the path, and its id as the timeline knows it."""
+        """Return the system, the account named in the path, and the account's id in the timeline."""
         system, wanted = mock_of(request).systems.others[name], request.path_params["id"]
         try:
             account: Any = system.account(wanted)
@@ -58,20 +58,20 @@ def _routes(name: str, accounts: str) -> list[Route]:
 
     @asks(*PAGE)
     async def timeline(request: Request) -> JSONResponse:
-        """What happened to the account, oldest first."""
+        """Return what happened to the account, oldest first."""
         _, account, key = found(request)
         entries = mock_of(request).timeline.numbered(key, system=name)
         return JSONResponse({one: account.id, **timeline_shown(request, entries)})
 
     @asks()
     async def picture(request: Request) -> Response:
-        """The timeline as a picture, drawn to scale."""
+        """Return the timeline as an SVG picture, drawn to scale."""
         _, account, _ = found(request)
         return drawn(story_of(mock_of(request), name, account))
 
     @asks("invoices")
     async def forecast(request: Request) -> JSONResponse:
-        """The next `?invoices=` invoices (default: 3) if nothing changes."""
+        """Return the account's next invoices if nothing changes. `invoices` is how many (default: 3)."""
         count = wanted(request.query_params)
         system, _, key = found(request)
         return JSONResponse(coming(key, system.forecast(key, count)))

@@ -1,4 +1,4 @@
-"""The control API as an application."""
+"""Builds the ASGI application of the control API."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -43,7 +43,7 @@ _ROUTES.append(openapi.route(_ROUTES))
 
 
 def control_app(mock: Mock) -> Starlette:
-    """The ASGI application for everything under `/_mock`."""
+    """Return the ASGI application for everything under `/_mock`."""
     app = Starlette(
         routes=[Mount("/_mock", routes=_ROUTES)],
         middleware=[Middleware(Guard)],
@@ -78,6 +78,6 @@ def _refused_by_cheddar(_: Request, error: Exception) -> JSONResponse:
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
-    """Answer a refusal of a system other than Cheddar. Its own API's statuses don't apply here."""
+    """Answer a refusal by a system other than Cheddar: 404 stays 404, any other status becomes 400."""
     assert isinstance(error, Refusal)
     return JSONResponse({"error": str(error)}, 404 if error.status == 404 else 400)

@@ -17,7 +17,7 @@ _FILTERS = ("system", "action", "product", "customer")
 
 @asks(*_FILTERS, "failed", "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """The calls, oldest first, or newest first with `order=newest`. `failed=true` lists only failed calls."""
+    """List the calls, oldest first. `order=newest` lists newest first, `failed=true` only failed calls."""
     wanted = dict(request.query_params)
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")

@@ -17,7 +17,7 @@ async def read(request: Request) -> JSONResponse:
 
 @holds(catalog_table)
 async def replace(request: Request) -> JSONResponse:
-    """Start over with another catalogue."""
+    """Start over with another catalogue. Customers and hooks are deleted."""
     mock = mock_of(request)
     await mock.replace_catalog(await json_object(request))
     return JSONResponse(dump_catalog(mock.systems))
@@ -25,14 +25,14 @@ async def replace(request: Request) -> JSONResponse:
 
 @holds(catalog_table)
 async def add(request: Request) -> JSONResponse:
-    """Add to the catalogue. Existing customers are kept."""
+    """Add the content of another catalogue. Existing customers are kept."""
     mock = mock_of(request)
     mock.add_catalog(await json_object(request))
     return JSONResponse(dump_catalog(mock.systems))
 
 
 async def schema(_: Request) -> JSONResponse:
-    """A JSON Schema of a catalogue."""
+    """Return a JSON Schema for catalogues."""
     return JSONResponse(catalog_schema())
 
 

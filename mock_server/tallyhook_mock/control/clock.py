@@ -13,7 +13,7 @@ __all__ = ["ROUTES"]
 
 
 class ClockTable(Table):
-    """Exactly one of the three is given."""
+    """A change to the clock. Exactly one of the three fields is required."""
 
     advance: Required | None = None
     to: Required | None = None
@@ -26,7 +26,10 @@ async def read(request: Request) -> JSONResponse:
 
 @takes(ClockTable)
 async def change(request: Request, wish: ClockTable) -> JSONResponse:
-    """Set one of `advance` (a duration), `to` (a moment) or `mode`. Answers once everything due is done."""
+    """Move the clock by the duration `advance` or to the moment `to`, or set its `mode`.
+
+    Exactly one of the three is required. The answer comes once everything that is due has been done.
+    """
     mock = mock_of(request)
     if [wish.advance, wish.to, wish.mode].count(None) != 2:
         raise bad(f"exactly one of {', '.join(known(ClockTable))} is required")

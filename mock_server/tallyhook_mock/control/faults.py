@@ -1,4 +1,4 @@
-"""`/_mock/faults`: planned faults, and how often they struck."""
+"""`/_mock/faults`: planned faults, and how often they were applied."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ __all__ = ["ROUTES", "read_fault"]
 
 
 async def index(request: Request) -> JSONResponse:
-    """All faults in the order of planning, including those that are over."""
+    """List all faults in the order of planning, including those that reached their limit."""
     return JSONResponse({"faults": [_shown(armed) for armed in mock_of(request).faults]})
 
 
 async def create(request: Request) -> JSONResponse:
-    """Plan a fault: its `kind`, and the options of that kind."""
+    """Plan a fault of a `kind`, with the options of that kind."""
     wish = await json_object(request)
     try:
         armed = mock_of(request).plan(read_fault(wish))
@@ -38,9 +38,9 @@ async def clear(request: Request) -> Response:
 
 
 def read_fault(wish: Mapping[str, Any]) -> Fault:
-    """Read a fault from JSON. Raises HTTPException 400 for an unknown option.
+    """Read a fault from a JSON object.
 
-    Raises ValueError for an invalid value.
+    Raises HTTPException 400 for an unknown option or a wrong type, and ValueError for an invalid value.
     """
     written = text(wish, "kind")
     if written not in tuple(FaultKind):
@@ -75,7 +75,7 @@ def _span(wish: Mapping[str, Any], name: str) -> timedelta:
     return duration.rest
 
 
-# By the fields of a Fault; on the wire `retry_after` is `retryAfter`.
+# The function that reads each field of a Fault. In JSON, `retry_after` is called `retryAfter`.
 _READ: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
     "action": text,
     "type": text,

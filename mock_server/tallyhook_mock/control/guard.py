@@ -1,4 +1,4 @@
-"""Lets only programs on this machine control the mock, and no web page of another site."""
+"""Lets only programs on this machine control the mock, and refuses web pages of other sites."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,7 +12,7 @@ __all__ = ["Guard", "other_site", "stranger"]
 
 
 class Guard:
-    """ASGI middleware that answers 403 to everyone else."""
+    """ASGI middleware that answers 403 to clients on other machines and to pages of other sites."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,7 +31,10 @@ def _objection(scope: Scope) -> str | None:
 
 
 def stranger(scope: Scope) -> str | None:
-    """Why a client on another machine, or with a foreign Host header, is refused. None if it is allowed."""
+    """Return the reason to refuse a client that is on another machine or sent a foreign Host header.
+
+    Returns None for any other client.
+    """
     client, headers = scope.get("client"), Headers(scope=scope)
     # X-Forwarded-For from a local proxy can make a client remote, but never local.
     forwarded = ",".join(headers.getlist("x-forwarded-for"))
@@ -45,7 +48,7 @@ def stranger(scope: Scope) -> str | None:
 
 
 def other_site(scope: Scope) -> str | None:
-    """Why a call from a page of another site is refused. None if it is allowed."""
+    """Return the reason to refuse a call from a page of another site. Returns None for any other call."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")
     is_foreign = origin is not None and _split(origin).netloc.lower() != headers.get("host", "").lower()

@@ -1,4 +1,4 @@
-"""`/_mock/hooks`: the hooks with their answers, and commands such as retry and cancel."""
+"""`/_mock/hooks`: the hooks, the listeners' answers, and commands such as retry and cancel."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ _FILTERS = ("type", "product", "customer", "state", "system")
 
 @asks(*_FILTERS, "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """The hooks, oldest first, or newest first with `order=newest`."""
+    """List the hooks, oldest first, or newest first with `order=newest`."""
     wanted = request.query_params
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
@@ -57,12 +57,12 @@ class TriggerTable(Table):
     type: Required
     customer: Required
     product: Required | None = None
-    override: dict[str, Any] = field(default_factory=dict)  # values by their paths in the hook's body
+    override: dict[str, Any] = field(default_factory=dict)  # maps paths in the hook's body to new values
 
 
 @takes(TriggerTable)
 async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
-    """Send a hook of a `type` about a `customer`'s current state. Nothing happens to the customer."""
+    """Send a hook of a `type` about a `customer`'s present state. The customer doesn't change."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     try:
@@ -73,12 +73,12 @@ async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
 
 
 async def retry(request: Request) -> JSONResponse:
-    """Send the hook now. Answers without waiting for the listeners."""
+    """Send the hook now to the listeners that have not acknowledged it. Doesn't wait for their answers."""
     return _sent_again(request, mock_of(request).retry)
 
 
 async def replay(request: Request) -> JSONResponse:
-    """Send the hook again to the listeners that have acknowledged it. Answers without waiting for them."""
+    """Send the hook again to the listeners that have acknowledged it. Doesn't wait for their answers."""
     return _sent_again(request, mock_of(request).replay)
 
 

@@ -26,10 +26,10 @@ class ListenerTable(KeyedListener):
 
 @takes(ListenerTable)
 async def create(request: Request, wish: ListenerTable) -> JSONResponse:
-    """Register a `url`. `events` limits its hooks. `product` is required if there are several products.
+    """Register a listener at `url`, for hooks of the types in `events` (default: all).
 
-    For a `system` other than Cheddar, leave out `product`. If its hooks carry a key, `header` and `key` are
-    optional.
+    `product` is required if there are several products. For a `system` other than Cheddar, leave out
+    `product`. If that system's hooks contain a key, `header` and `key` may be given.
     """
     header, key = wish.header or "", wish.key
     if wish.system != CHEDDAR and wish.product is not None:
@@ -48,13 +48,13 @@ async def create(request: Request, wish: ListenerTable) -> JSONResponse:
 
 
 async def delete(request: Request) -> Response:
-    """Remove a listener. Its unfinished deliveries are canceled."""
+    """Remove a listener, and cancel its unfinished deliveries."""
     mock_of(request).forget(_named(request))
     return Response(status_code=204)
 
 
 async def pause(request: Request) -> JSONResponse:
-    """Stop sending to the listener until it is resumed. Its hooks wait."""
+    """Stop sending hooks to the listener until it is resumed. Its hooks wait until then."""
     listener = _named(request)
     mock_of(request).pause(listener)
     return JSONResponse(_shown(listener))

@@ -27,7 +27,7 @@ _ERROR = {
 
 
 def route(routes: Iterable[Route]) -> Route:
-    """The route of the document, which describes all routes, including this one."""
+    """Return a route that serves the OpenAPI document of `routes` and of the new route itself."""
     described = list(routes)
 
     async def openapi(_: Request) -> JSONResponse:
@@ -40,7 +40,7 @@ def route(routes: Iterable[Route]) -> Route:
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of these routes."""
+    """Return the OpenAPI 3.1 document of these routes."""
     routes = list(routes)
     kinds = {id(each): kind for each in routes if (kind := _body(each)) is not None}
     names = list(kinds)
@@ -62,7 +62,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _body(route: Route) -> Any:
-    """The table that describes the body, or None if there is no body."""
+    """Return the class that describes the request body of a route, or None if it has no body."""
     marks = route.endpoint.__dict__
     return marks["holds"]() if "holds" in marks else marks.get("takes")
 

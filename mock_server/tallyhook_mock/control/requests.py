@@ -1,4 +1,4 @@
-"""Helpers for control calls: JSON bodies, queries, pages of lists, and lookups."""
+"""Helpers for calls of the control API: JSON bodies, queries, pages of lists, and lookups."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
 _LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
-# Exact numbers. Unlike the standard library's, this decoder refuses lone surrogates, which JSON can't return.
+# Reads exact numbers. Unlike the standard library, it refuses lone surrogates, which no answer can contain.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -61,9 +61,10 @@ def missing(what: str) -> HTTPException:
 
 @contextmanager
 def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
-    """The state of a system other than Cheddar, and the current time, for an operator's command.
+    """A context for an operator's command on a system other than Cheddar.
 
-    Everything due is done first. What the command did is logged at the end.
+    Yields the system's state and the current time. Everything that is due is done first. At the end, what
+    the command did is logged.
     """
     state, at = mock.systems.of(kind), mock.clock.now()
     state.catch_up(at)
@@ -75,7 +76,7 @@ def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Answers 400 if it is not one, 413 if it is too long."""
+    """Return the body as a JSON object. Answers 400 if it is not one, and 413 if it is too long."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -93,7 +94,10 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable[Response]]], Handler]:
-    """Decorate a call: its body is read as this table. Answers 400, with the reason, for an invalid body."""
+    """Decorate a handler so that it gets the request's JSON body as an instance of `kind`.
+
+    An invalid body is answered with 400 and the reason.
+    """
 
     def decorated(handler: Callable[[Request, ATable], Awaitable[Response]]) -> Handler:
         @wraps(handler)
@@ -107,7 +111,7 @@ def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable
 
 
 def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
-    """Decorate a call that reads its body itself. This table only documents the body."""
+    """Decorate a handler that reads its body itself. `kind` returns a class that documents the body."""
 
     def decorated(handler: Handler) -> Handler:
         handler.__dict__["holds"] = kind
@@ -117,7 +121,7 @@ def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
 
 
 def asks(*names: str) -> Callable[[Handler], Handler]:
-    """Decorate a call that takes these query parameters. Answers 400 for any other parameter."""
+    """Decorate a handler that takes these query parameters. Answers 400 for any other parameter."""
 
     def decorated(handler: Handler) -> Handler:
         @wraps(handler)
@@ -132,7 +136,7 @@ def asks(*names: str) -> Callable[[Handler], Handler]:
 
 
 def only(values: Mapping[str, Any], names: Collection[str]) -> None:
-    """Answer 400 for an unknown name, so that a typo is noticed."""
+    """Answer 400 if `values` has a name that is not in `names`, so that a typo is noticed."""
     for name in values:
         if name not in names:
             raise bad(f"{name}: unknown; known here: {', '.join(names)}")
@@ -141,10 +145,11 @@ def only(values: Mapping[str, Any], names: Collection[str]) -> None:
 def page(
     items: Iterable[T], given: Mapping[str, str], name: Callable[[T], str]
 ) -> tuple[list[T], dict[str, str]]:
-    """At most `limit` items after the one named `after`, and the `next` to pass as `after` for more.
+    """Return one page of a list: at most `limit` items that follow the item named `after`.
 
-    `next` is the name of the last item. It is missing when there are no more items. Answers 400 for an
-    invalid `limit` or an unknown `after`.
+    The query `given` contains `limit` and `after`; both are optional. Also returns a mapping with `next`, the
+    name of the page's last item, to be sent as `after` for the next page. The mapping is empty if there are
+    no more items. Answers 400 for an invalid `limit` or an unknown `after`.
     """
     limit, after = given.get("limit"), given.get("after")
     if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _LARGEST):
@@ -166,7 +171,7 @@ def text(values: Mapping[str, Any], name: str) -> str:
 
 
 def named_product(request: Request, code: str | None) -> Product:
-    """The product with this code, which may be left out if there is only one product."""
+    """Return the product with this code. None means the only product. Answers 400 or 404 if there is none."""
     if code == "":
         raise bad("product: a string is required")
     try:
@@ -176,5 +181,5 @@ def named_product(request: Request, code: str | None) -> Product:
 
 
 def path_id(request: Request) -> int:
-    """The id in the path. If it is not an id of this server, 0, which is never used."""
+    """Return the id in the path. If it is invalid, return 0, which no object has as its id."""
     return ids.parse(request.path_params["id"]) or 0

@@ -1,4 +1,4 @@
-"""JSON shared by several control calls: moments, bills, timeline entries, and pictures."""
+"""Parts of answers that several control calls share: moments, bills, timeline entries and pictures."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,12 +22,15 @@ def moment_shown(moment: datetime) -> str: ...
 @overload
 def moment_shown(moment: datetime | None) -> str | None: ...
 def moment_shown(moment: datetime | None) -> str | None:
-    """The moment as ISO 8601 with offset."""
+    """Return the moment in ISO 8601, with its UTC offset. If it is None, return None."""
     return None if moment is None else moment.isoformat()
 
 
 def bill_shown(bill: Bill) -> dict[str, Any]:
-    """A bill with its lines. Unit prices are not rounded, since a coupon may lead to fractions of a cent."""
+    """Return a bill and its lines as JSON.
+
+    Unit prices are not rounded, because a coupon may lead to fractions of a cent.
+    """
     return {
         "number": bill.number,
         "at": moment_shown(bill.at),
@@ -50,7 +53,7 @@ def line_shown(line: Line) -> dict[str, Any]:
 
 
 def timeline_shown(request: Request, entries: Mapping[int, Entry]) -> dict[str, Any]:
-    """The timeline entries that `limit` and `after` select, oldest first."""
+    """Return the timeline entries that the query's `limit` and `after` select, oldest first, as JSON."""
     found, more = page(entries.items(), request.query_params, lambda pair: str(pair[0]))
     return {"timeline": [_entry(entry) for _, entry in found], **more}
 
@@ -68,6 +71,9 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def drawn(story: Story) -> Response:
-    """A life as an SVG picture, with a policy against scripts in case it is opened directly."""
+    """Return a customer's history as an SVG picture.
+
+    A security policy forbids scripts, in case a browser opens the picture directly.
+    """
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(paint(story), media_type="image/svg+xml", headers=policy)

@@ -1,4 +1,4 @@
-"""`/_mock/snapshots`: save and restore the world."""
+"""`/_mock/snapshots`: save and restore the mock's state."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,7 +13,7 @@ _LONGEST = 100
 
 
 async def index(request: Request) -> JSONResponse:
-    """The names of the snapshots and their sizes in bytes, oldest first."""
+    """List the snapshots, oldest first, with their names and their sizes in bytes."""
     kept = mock_of(request).snapshots
     shown = [{"name": name, "size": len(written)} for name, written in kept.items()]
     return JSONResponse({"snapshots": shown})
@@ -25,7 +25,7 @@ class SnapshotTable(Table):
 
 @takes(SnapshotTable)
 async def save(request: Request, wish: SnapshotTable) -> JSONResponse:
-    """Save the world under a `name`. An earlier snapshot with this name is replaced."""
+    """Save the mock's state under a `name`. An earlier snapshot with this name is replaced."""
     mock = mock_of(request)
     name = wish.name
     if len(name) > _LONGEST or not name.isprintable() or "/" in name:
@@ -37,7 +37,7 @@ async def save(request: Request, wish: SnapshotTable) -> JSONResponse:
 
 
 async def restore(request: Request) -> JSONResponse:
-    """Go back to a snapshot: customers, invoices, hooks, listeners, faults and clock."""
+    """Restore the customers, invoices, hooks, listeners, faults and clock from a snapshot."""
     mock = mock_of(request)
     await mock.restore(_found(request))
     return JSONResponse({"name": request.path_params["name"], "now": mock.clock.now().isoformat()})

@@ -1,6 +1,6 @@
 """The test kit: a separate mock for each test, and assert methods with readable failures.
 
-The pytest plugin offers it as fixtures.
+The pytest plugin provides both as fixtures.
 """
 
 from tallyhook_mock.testing.bill import Bill, Line

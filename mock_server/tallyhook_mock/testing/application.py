@@ -1,4 +1,4 @@
-"""Calls an ASGI application without a socket, the way a server does."""
+"""Calls an ASGI application without a socket, as a server would."""
 
 import asyncio
 import logging
@@ -20,10 +20,10 @@ _PATIENCE = 5.0
 
 
 class Application:
-    """An ASGI application, bound to the event loop of `start` or of the first call.
+    """An ASGI application, bound to the event loop in which `start` or the first call runs.
 
-    A call returns once the response is complete. The application may keep working after that, as under a
-    server, so tests can catch an application that acknowledges before its work is done.
+    A call returns once the response is complete. As with a real server, the application may keep working
+    after that, so tests can catch an application that acknowledges before its work is done.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -34,7 +34,7 @@ class Application:
     async def start(self) -> None:
         """Run the lifespan startup, if the application supports lifespan.
 
-        Raises RuntimeError if it reports a failure.
+        Raises RuntimeError if the startup fails.
         """
         self._lifespan = _Lifespan(self._app)
         await self._lifespan.start()
@@ -46,10 +46,10 @@ class Application:
             await self._lifespan.stop()
 
     async def call(self, request: httpx.Request) -> httpx.Response:
-        """The response, or a 500 if the application raised.
+        """Send a request and return the response, which is a 500 if the application raised an exception.
 
-        Raises httpx.RemoteProtocolError if it drops the connection.
-        Cancelling this call does not stop the application.
+        Raises httpx.RemoteProtocolError if the application drops the connection. Cancelling this call does
+        not stop the application.
         """
         exchange = _Exchange(request, self._lifespan.state if self._lifespan else {})
         task = asyncio.ensure_future(self._app(exchange.scope, exchange.receive, exchange.send))
@@ -62,7 +62,7 @@ class Application:
             exchange.over.set()
 
     def _ended(self, task: asyncio.Task[None], exchange: "_Exchange") -> None:
-        """The application has returned, or raised."""
+        """Log the exception that the application raised, if any. If it did not answer, answer 500."""
         error = None if task.cancelled() else task.exception()
         if error is None and not exchange.over.is_set():
             error = RuntimeError("the application returned without an answer")
@@ -131,7 +131,7 @@ class _Exchange:
 
 
 class _Lifespan:
-    """The lifespan protocol of an application."""
+    """Runs the lifespan startup and shutdown of an ASGI application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.state: dict[str, Any] = {}
@@ -156,7 +156,10 @@ class _Lifespan:
         await _ended({self._task}, _PATIENCE)
 
     async def _tell(self, type: str) -> Message | None:
-        """The application's reply. None if it has returned, or does not reply in time."""
+        """Send a lifespan message to the application, and return its reply.
+
+        Returns None if the application has ended or does not reply in time.
+        """
         assert self._task is not None
         if self._task.done():
             return None
@@ -173,7 +176,10 @@ class _Lifespan:
 
 
 async def _ended(tasks: set[asyncio.Task[None]], patience: float) -> None:
-    """Wait for the tasks, then cancel the rest. Their exceptions were already logged."""
+    """Wait up to `patience` real seconds for the tasks, then cancel the unfinished ones.
+
+    Exceptions of the tasks are ignored, because they were already logged.
+    """
     waiting = set(tasks)
     if waiting:
         _, late = await asyncio.wait(waiting, timeout=patience)

@@ -23,22 +23,23 @@ _LAST_CALLS = 20
 
 
 def last_billed(customer: Customer) -> Invoice | None:
-    """The newest invoice that is no longer open, paid or not."""
+    """Return the customer's newest invoice that is no longer open, paid or not. None if there is none."""
     closed = [invoice for invoice in customer.invoices if invoice.state is not InvoiceState.OPEN]
     return max(closed, key=lambda invoice: (invoice.billing_at, invoice.number), default=None)
 
 
 class Asserts:
-    """Assert methods. Most check a customer's bill, which is the newest invoice whose period is over.
+    """Assert methods. Most of them check a customer's bill: the newest invoice whose period is over.
 
-    A failed check raises an AssertionError that shows the invoice, the origin of its lines, its hooks, and
-    the end of the customer's timeline. Raises LookupError if there is no such customer.
+    A method that checks a bill raises LookupError for an unknown customer. If the check fails, it raises an
+    AssertionError that shows the invoice, the origin of its lines, its hooks, and the end of the customer's
+    timeline.
     """
 
     _world: World
 
     def assert_billed(self, customer: str, amount: Amount) -> None:
-        """The bill was executed, and its total is `amount`."""
+        """Assert that the customer's bill is paid, and that its total is `amount`."""
         bill, shown = self._bill(customer)
         expected = _decimal(amount)
         if bill is None:
@@ -55,7 +56,10 @@ class Asserts:
             )
 
     def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:
-        """The quantity of an item in the billed period, or in the open one with `current`."""
+        """Assert the quantity of an item in the billed period.
+
+        If `current` is true, the quantity in the current period is checked.
+        """
         bill, shown = self._bill(customer, current=current)
         expected, where = _decimal(quantity), _where(customer, bill, current=current)
         if bill is None:
@@ -70,23 +74,27 @@ class Asserts:
     def assert_charged(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
-        """The bill has exactly `times` custom charges with this code and amount. 0 means none.
+        """Assert that the bill has exactly `times` custom charges with this code and amount.
 
-        With `current`, the open invoice is checked.
+        If `times` is 0, there must be no such charge. If `current` is true, the open invoice is checked.
         """
         self._assert_line(customer, code, _decimal(amount), "charge", times, current=current)
 
     def assert_credited(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
-        """The bill has exactly `times` credits with this code and amount. `amount` is positive."""
+        """Assert that the bill has exactly `times` credits with this code and amount.
+
+        `amount` is positive. If `times` is 0, there must be no such credit. If `current` is true, the open
+        invoice is checked.
+        """
         credit = _decimal(amount)
         if credit <= 0:
             raise ValueError(f"a credit is an amount above 0, not {amount_text(credit)}")
         self._assert_line(customer, code, -credit, "credit", times, current=current)
 
     def assert_held(self, customer: str) -> None:
-        """The bill is held until its hooks are acknowledged."""
+        """Assert that the bill is held, because its hooks are not all acknowledged."""
         bill, shown = self._bill(customer)
         if bill is None:
             raise AssertionError(f"{_where(customer, bill)}: nothing is held\n\n{shown}")
@@ -94,14 +102,17 @@ class Asserts:
             raise AssertionError(f"{_where(customer, bill)} is {bill.state}, not held\n\n{shown}")
 
     def assert_released(self, customer: str) -> None:
-        """Every hook about the bill was acknowledged. It has been executed, or will be within the hour."""
+        """Assert that every hook about the bill was acknowledged.
+
+        The bill has then been executed, or will be within the hour.
+        """
         self.assert_acknowledged(customer)
         bill, shown = self._bill(customer)
         if bill is None or bill.state == "held":
             raise AssertionError(f"{_where(customer, bill)} is not released\n\n{shown}")
 
     def assert_acknowledged(self, customer: str, type: HookType = "subscriptionBillable") -> None:
-        """A hook of this type was sent about the customer, and every listener acknowledged each one."""
+        """Assert that hooks of this type were sent about the customer, and all were acknowledged."""
         _, shown = self._bill(customer)
 
         def found() -> tuple[int, int]:
@@ -126,9 +137,10 @@ class Asserts:
         return self._world.call(lambda: list(self._world.mock.calls))
 
     def assert_called(self, action: str, customer: str | None = None, *, times: int | None = None) -> None:
-        """A call such as `customers/add-charge` succeeded, exactly `times` times if given.
+        """Assert that a call such as `customers/add-charge` succeeded.
 
-        Calls that were refused or not answered don't count.
+        If `times` is given, exactly that many calls must have succeeded. Calls that were refused or not
+        answered don't count.
         """
         _require(action, self.calls)
         found = self._made(action, customer)
@@ -140,7 +152,7 @@ class Asserts:
             )
 
     def assert_not_called(self, action: str, customer: str | None = None) -> None:
-        """No such call was made, not even a refused one."""
+        """Assert that no call of this action was made, not even one that was refused."""
         _require(action, self.calls)
         found = [call for call in self.calls if _is(call, action, customer)]
         if found:
@@ -149,7 +161,7 @@ class Asserts:
             )
 
     def assert_call_order(self, *actions: str, customer: str | None = None) -> None:
-        """These calls succeeded in this order. Other calls may come in between."""
+        """Assert that calls of these actions succeeded in this order. Other calls may come in between."""
         made = [call.action for call in self.calls if not call.failed and customer in (None, call.customer)]
         left = iter(made)
         for place, action in enumerate(actions):
@@ -177,7 +189,7 @@ class Asserts:
         heading = "the calls" if len(calls) <= _LAST_CALLS else f"the last {_LAST_CALLS} calls"
         return "\n".join((heading, *aligned(rows)))
 
-    # -- within
+    # -- helpers
 
     def _assert_line(
         self, customer: str, code: str, amount: Decimal, noun: str, times: int, *, current: bool
@@ -196,7 +208,7 @@ class Asserts:
             )
 
     def _bill(self, code: str, *, current: bool = False) -> tuple[Bill | None, str]:
-        """The bill to check, and the text to show if the check fails."""
+        """Return the bill to check, and the text to show if the check fails."""
 
         def found() -> tuple[Bill | None, str]:
             mock, customer = self._world.mock, self._world.customer(code)
@@ -227,7 +239,7 @@ def _where(customer: str, bill: Bill | None, *, current: bool = False) -> str:
 
 
 def _require(action: str, calls: list[CallMade]) -> None:
-    """Raises ValueError if Cheddar has no such call: a misspelt name would pass as never called."""
+    """Raise ValueError for an unknown call, because a misspelt one would pass as never called."""
     if action not in actions() and all(call.action != action for call in calls):
         near = get_close_matches(action, actions(), 1)
         raise ValueError(f"there is no call {action!r}" + (f": did you mean {near[0]!r}?" if near else ""))

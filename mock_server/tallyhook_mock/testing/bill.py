@@ -15,9 +15,9 @@ __all__ = ["Bill", "Line", "aligned"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One charge.
+    """One line of a bill.
 
-    `type` is one of `recurring`, `item`, `custom`, `setup`. `origin` tells where it comes from.
+    `type` is `recurring`, `item`, `custom` or `setup`. `origin` tells where the line comes from.
     """
 
     code: str
@@ -31,11 +31,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """An invoice at one moment.
+    """A copy of an invoice, which doesn't change when the invoice does.
 
-    `state` is `open`, `held`, `due`, `lapsed`, `paid` or `void`. `quantities` are the item quantities of its
-    period. `total` is the amount to pay, including tax and never below 0. `collected` is what the gateway
-    charged, minus refunds and voids. `title` and `remarks` are for display.
+    `state` is `open`, `held`, `released`, `unpaid`, `lapsed`, `paid` or `void`. `quantities` maps item codes
+    to the quantities in the invoice's period. `total` is the amount to pay, including tax and never below 0.
+    `collected` is the amount that the gateway charged, minus refunds and voids. `title` and `remarks` are for
+    display.
     """
 
     number: int
@@ -54,9 +55,9 @@ class Bill:
 
     @classmethod
     def of(cls, invoice: Invoice, entries: Iterable[Entry] = ()) -> "Bill":
-        """Return a copy of the invoice as it is now.
+        """Return a copy of an invoice.
 
-        `entries` of the customer's timeline tell who added its charges.
+        `entries` are the customer's timeline entries, which tell who added the charges.
         """
         actors = _actors(invoice, entries)
         return cls(
@@ -76,7 +77,7 @@ class Bill:
         )
 
     def custom(self, code: str) -> list[Line]:
-        """The custom charges and credits with this code."""
+        """Return the custom charges and credits with this code."""
         return [line for line in self.lines if line.type == "custom" and line.code == code]
 
     def __str__(self) -> str:
@@ -105,7 +106,7 @@ class Bill:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> Iterator[str]:
-    """Rows as fixed-width columns, indented by two. The columns in `numbers` are right-aligned."""
+    """Yield each row as a line of fixed-width columns. The columns in `numbers` are right-aligned."""
     right = set(numbers)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

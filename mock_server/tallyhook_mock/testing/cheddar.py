@@ -40,7 +40,7 @@ App: TypeAlias = Callable[..., object]
 
 
 class Cheddar(Asserts):
-    """Cheddar in this process, for one test. Its clock stands still until it is moved.
+    """A mock of Cheddar in this process, for one test. Its clock stands still until it is moved.
 
         cheddar.plan("PRO", price="50.00", items={"GB": {"overage": "1.00", "included": 500}})
         cheddar.customer("C1", plan="PRO")
@@ -48,8 +48,8 @@ class Cheddar(Asserts):
         cheddar.bill("C1")
         cheddar.assert_billed("C1", "58.00")
 
-    It works with the first product of its catalogue. All methods work in sync and async tests. Methods that
-    wait for listeners also have an async version, whose name begins with `a`.
+    All methods use the first product of the catalogue, and work in sync and async tests. A method that waits
+    for listeners also has an async version, whose name begins with `a`.
     """
 
     def __init__(self, world: World) -> None:
@@ -58,7 +58,7 @@ class Cheddar(Asserts):
         self.product, self.secret = product.code, product.secret
         self.user, self.password = next(iter(users.items()))
 
-    # -- what is sold, and to whom
+    # -- plans and customers
 
     def plan(
         self,
@@ -68,10 +68,10 @@ class Cheddar(Asserts):
         items: Mapping[str, ItemTerms] | None = None,
         **fields: Unpack[PlanFields],
     ) -> None:
-        """Add or replace a plan. `price` is per month, or per `billing_frequency`.
+        """Add or replace a plan. `price` is per month, or per period if `billing_frequency` is given.
 
-        `items` maps codes to terms, such as `{"GB": {"overage": "1.00", "included": 500}}`. CatalogError,
-        with the place, for invalid values.
+        `items` maps item codes to terms, such as `{"GB": {"overage": "1.00", "included": 500}}`. For an
+        invalid value, raises CatalogError, which says where the value is.
         """
         self._add("plans", plan_table(code, price, items or {}, fields))
 
@@ -83,10 +83,10 @@ class Cheddar(Asserts):
         items: Mapping[str, Amount] | None = None,
         **fields: Unpack[CustomerFields],
     ) -> None:
-        """Add a customer with a valid card, subscribed now. `items` are the quantities used so far.
+        """Add a customer with a valid card, who subscribes to `plan` now.
 
-        No hook is sent. To get one, call `new_customer` of the API. Raises CatalogError for invalid
-        values.
+        `items` maps item codes to the quantities used so far. No hook is sent. To get a hook, create the
+        customer with a client's `new_customer` instead. Raises CatalogError for invalid values.
         """
         self._add("customers", customer_table(code, plan, items or {}, fields))
 
@@ -97,13 +97,13 @@ class Cheddar(Asserts):
     # -- snapshots
 
     def snapshot(self) -> bytes:
-        """Save the mock's state: products, customers, invoices, hooks, listeners, faults, and the clock."""
+        """Return the mock's state: products, customers, invoices, hooks, listeners, faults, and the clock."""
         return self._world.call(self._world.mock.save)
 
     def restore(self, snapshot: bytes) -> None:
-        """Go back to a snapshot of this or another test. The listeners of this test are kept.
+        """Restore a snapshot that was taken in this or another test. The listeners of this test are kept.
 
-        Raises SnapshotError if it can't be read.
+        Raises SnapshotError if the snapshot can't be read.
         """
         self._world.wait(lambda: self._world.restore(snapshot))
 
@@ -117,13 +117,14 @@ class Cheddar(Asserts):
         *,
         lifespan: bool = True,
     ) -> str:
-        """Send hooks to an ASGI or WSGI application at a path, without a socket. Returns the URL it sees.
+        """Send hooks to an ASGI or WSGI application, without a socket. Returns the URL of the listener.
 
-        Without `events` it gets all hooks. An ASGI application runs in a separate thread with its own event
-        loop. Its lifespan startup runs first (RuntimeError if that fails), and its shutdown at the end of the
-        test. Pass `lifespan=False` if something else runs the lifespan. A WSGI application runs in worker
-        threads. A listener has 5 real seconds to answer. `app` may also be the URL of a listener on this
-        machine. Raises ValueError for any other URL.
+        `path` is the application's path for hooks. If `events` is empty, it gets all hooks. An ASGI
+        application runs in a separate thread with its own event loop. Its lifespan startup runs first, and
+        its shutdown at the end of the test. Raises RuntimeError if the startup fails. Pass `lifespan=False`
+        if something else runs the lifespan. A WSGI application runs in worker threads. A listener has 5 real
+        seconds to answer. `app` may also be the URL of a listener on this machine. Raises ValueError for any
+        other URL.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
@@ -139,10 +140,11 @@ class Cheddar(Asserts):
         *,
         lifespan: bool = True,
     ) -> AbstractAsyncContextManager[str]:
-        """`listener` for an ASGI application that has to run in the event loop of the test.
+        """Return a context in which an ASGI application gets hooks, and runs in the test's event loop.
 
-        For example because it shares connections with the test. Inside this context, use the async methods.
-        The others would deadlock, so they raise a RuntimeError.
+        Use this instead of `listener` if, for example, the application shares connections with the test.
+        Inside the context, use async methods such as `abill`. Their sync versions would deadlock, so they
+        raise RuntimeError.
         """
         return self._world.listening(app, path, frozenset[str](events), lifespan=lifespan)
 
@@ -156,9 +158,10 @@ class Cheddar(Asserts):
         """Move the clock until the customer's current period is billed, and return the bill.
 
         The clock moves to the bill date. Hooks are delivered, and retried on their schedule until they are
-        acknowledged. An hour later the invoice runs. If an invoice is already held or released, only that one
-        is finished. If it is still held after `within` of the mock's time, it stays held. Raises
-        LookupError if the customer doesn't exist, or has nothing to bill.
+        acknowledged. An hour later, the invoice is executed. If an earlier invoice is already held or
+        released, only the earlier one is finished. After the bill date, the clock moves by at most `within`,
+        even if the invoice is still held. Raises LookupError if the customer doesn't exist, or has nothing to
+        bill.
         """
         return self._world.wait(lambda: self._bill_period(customer, within))
 
@@ -167,10 +170,10 @@ class Cheddar(Asserts):
         return await self._world.awaited(lambda: self._bill_period(customer, within))
 
     def advance(self, by: str | datetime) -> Counter[str]:
-        """Move the clock by a duration such as `1mo`, `36d`, `1h`, or to a moment.
+        """Move the clock by a duration such as `1mo`, `36d` or `1h`, or to a moment.
 
         Returns how many events of each kind happened on the way. Raises ValueError for a moment in the
-        past, and for anything that is neither a duration nor a moment.
+        past, and for a text that is neither a duration nor a moment.
         """
         return self._world.wait(lambda: self._advance(by))
 
@@ -179,7 +182,7 @@ class Cheddar(Asserts):
         return await self._world.awaited(lambda: self._advance(by))
 
     def settle(self) -> Counter[str]:
-        """Wait until every hook that is due now has been tried."""
+        """Wait until every hook that is due now has been sent, whether or not it was acknowledged."""
         return self.advance("0s")
 
     async def asettle(self) -> Counter[str]:
@@ -197,7 +200,7 @@ class Cheddar(Asserts):
     # -- reading
 
     def bills(self, customer: str) -> list[Bill]:
-        """All invoices of a customer, oldest first.
+        """Return all invoices of a customer, oldest first.
 
         The last one is open, unless nothing more will be billed.
         """
@@ -209,9 +212,9 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def hooks(self, type: HookType | None = None, customer: str | None = None) -> list[Hook]:
-        """The hooks sent so far, oldest first, optionally of one type or about one customer.
+        """Return the hooks sent so far, oldest first, optionally of one type or about one customer.
 
-        All unfinished hooks are kept, and the newest 10,000 of the others.
+        The list has all unfinished hooks, but only the newest 10,000 finished ones.
         """
 
         def found() -> list[Hook]:
@@ -221,7 +224,7 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def timeline(self, customer: str) -> Life:
-        """A customer's history: a sequence of entries, shown as a table or a picture.
+        """Return a customer's history: a sequence of entries, which is shown as a table or a picture.
 
         Raises LookupError if no customer ever had this code.
         """
@@ -242,14 +245,15 @@ class Cheddar(Asserts):
         at: str | datetime | None = None,
         signed_at: datetime | None = None,
     ) -> SignedHook:
-        """A signed hook about the customer's present state, not sent. Use it with `receiver_client`.
+        """Return a signed hook about the customer's present state, without sending it.
 
-        `at` is the time of the event in the hook (default: the mock's clock). `signed_at` is the time in the
-        signature, if the scheme has one (default: the real clock). Raises ValueError if there is
-        nothing to report.
+        Send it with the fixture `receiver_client`. `at` is the time of the event in the hook (default: the
+        time of the mock's clock). `signed_at` is the time in the signature, if the signature scheme has one
+        (default: the real time). Raises ValueError if the customer has nothing that the hook could be about.
 
-        A `subscriptionBillable` hook shows the open invoice before its bill date. A handler gets it, but a
-        review fails, because no invoice is outstanding. Test reviews with `bill`.
+        If no invoice is outstanding, a `subscriptionBillable` hook shows the open invoice before its bill
+        date. A handler gets this hook, but a review fails, because it needs an outstanding invoice. To test a
+        review, call `bill` instead.
         """
 
         def signed() -> SignedHook:
@@ -266,34 +270,38 @@ class Cheddar(Asserts):
     # -- faults
 
     def fault(self, fault: Fault) -> Armed:
-        """Plan a fault. The returned object counts its strikes.
+        """Plan a fault. The returned object counts how often the fault is applied.
 
-        Raises ValueError for an unknown action or hook.
+        Raises ValueError for an unknown action or hook type.
         """
         return self._world.call(lambda: self._world.mock.plan(fault))
 
     def decline(self, customer: str, count: int = 1) -> None:
-        """Have the gateway refuse the next `count` charges."""
+        """Make the payment gateway decline the customer's next `count` charges."""
         self._world.call(lambda: self._world.mock.decline(self._world.customer(customer), count))
 
     # -- transports
 
     def transport(self) -> httpx.BaseTransport:
-        """A transport for `httpx.Client` or `tallyhook.Client`. Sends every request here, for any host."""
+        """Return a transport for `httpx.Client` or `tallyhook.Client`.
+
+        The transport sends every request to this mock, whatever the host in the URL.
+        """
         return Transport(self._world.calls, self._world.session.loop)
 
     def async_transport(self) -> httpx.AsyncBaseTransport:
-        """A transport for `httpx.AsyncClient` or `tallyhook.AsyncClient`.
+        """Return a transport for `httpx.AsyncClient` or `tallyhook.AsyncClient`.
 
-        Sends every request here, for any host.
+        The transport sends every request to this mock, whatever the host in the URL.
         """
         return AsyncTransport(self._world.calls, self._world.session.loop)
 
 
 class CheddarServer(Cheddar):
-    """Cheddar that also listens on a port. `url` is its root, `xml` the base URL of the API.
+    """A mock of Cheddar that also listens on a port.
 
-    With TLS, `authority` is the CA file that clients have to trust. Otherwise it is None.
+    `url` is the root URL, and `xml` the base URL of the API. With TLS, `authority` is the CA file that
+    clients have to trust. Without TLS, it is None.
     """
 
     def __init__(self, world: World, address: Address) -> None:

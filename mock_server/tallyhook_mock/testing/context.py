@@ -24,7 +24,7 @@ _START = "2026-01-01T00:00:00Z"
 
 
 class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar() as cheddar
-    """Cheddar in this process, as a context manager or as a decorator.
+    """A mock of Cheddar in this process, as a context manager or as a decorator.
 
         with tallyhook_mock.cheddar() as cheddar:
             cheddar.bill("C1")
@@ -33,10 +33,11 @@ class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar()
         def test_it(self, cheddar):
             ...
 
-    Each call of a decorated function gets a new Cheddar as the argument `cheddar`. `catalog` is a mapping or
-    a catalogue file, or None for the small default one. The clock starts at `start`. `strict` refuses calls
-    with parameters that Cheddar doesn't know. `quiet` keeps exceptions of listeners out of the log. Entering
-    raises CatalogError if the catalogue is invalid, and ValueError if `start` is invalid.
+    Each call of a decorated function gets a new mock as the argument `cheddar`. `catalog` is a mapping, a
+    catalogue file, or None for the small default catalogue. The clock starts at `start`. If `strict` is true,
+    calls with parameters that Cheddar doesn't know are refused. If `quiet` is true, exceptions of listeners
+    are not logged. Entering the context raises CatalogError if the catalogue is invalid, and ValueError if
+    `start` is invalid.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar()
                 with self as made:
                     return function(*args, cheddar=made, **named)
 
-        # Otherwise pytest would look for a fixture of this name.
+        # Hide the argument `cheddar`. Otherwise pytest would look for a fixture with this name.
         signature = inspect.signature(function)
         left = [each for name, each in signature.parameters.items() if name != "cheddar"]
         run.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined] # read by inspect

@@ -1,4 +1,4 @@
-"""The text of a failed assert: the bill, its hooks, and the latest events."""
+"""The text that a failed assert method shows: the bill, its hooks, and the latest events."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ _ANSWER = 80  # characters
 
 
 def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
-    """The text for a customer and one of its invoices, from the mock's present state."""
+    """Return the text that a failed assert method shows about a customer and one of its invoices."""
     product = customer.product.code
     entries = [*mock.timeline.entries(product, customer.code)]
     hooks = mock.state.hooks.about(product, customer.code)
@@ -39,7 +39,7 @@ def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
 
 
 def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
-    """The usage of the open period, where usage reported to the wrong period shows up."""
+    """Yield a line with the usage of the current period, which may have been reported there by mistake."""
     current = customer.subscription.current
     if current is not None and current is not invoice and current.usage:
         counted = (f"{code} {quantity_text(usage.quantity)}" for code, usage in current.usage.items())
@@ -47,7 +47,7 @@ def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
 
 
 def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
-    """Describe every delivery attempt. Equal attempts in a row are shortened to the first and a count."""
+    """Yield a row for each delivery attempt. If equal attempts follow, one more row says how many."""
     for hook in hooks:
         for delivery in hook.deliveries:
             where = f"{hook.type} to {delivery.listener.url}"

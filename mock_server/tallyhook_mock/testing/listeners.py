@@ -29,7 +29,7 @@ class LocalListener(Protocol):
 
 
 class AsgiListener:
-    """An ASGI application in its own event loop, which is not the mock's."""
+    """A listener that is an ASGI application. Its event loop is not the mock's."""
 
     def __init__(self, application: Application, loop: Loop | asyncio.AbstractEventLoop) -> None:
         self._application = application
@@ -43,7 +43,7 @@ class AsgiListener:
 
 
 class WsgiListener:
-    """A WSGI application. Each call runs in a worker thread."""
+    """A listener that is a WSGI application. Each call runs in a worker thread."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._transport = httpx.WSGITransport(app, remote_addr="127.0.0.1")
@@ -63,12 +63,12 @@ class WsgiListener:
 
 
 class LocalSender(Sender):
-    """Sends hooks to listeners in this process without a socket, and to others over the network."""
+    """Sends hooks to listeners in this process without a socket, and to other listeners over HTTP."""
 
     remedy = "hand in the application itself, or serve a mock with Sender(allow_remote=True)"
 
     def __init__(self) -> None:
-        # A listener that hangs would hang at every attempt, so the timeout is short.
+        # The timeout is short, because a listener that hangs probably hangs at every attempt.
         super().__init__(timeout=5.0)
         self.by_url: dict[str, LocalListener] = {}
 
@@ -93,7 +93,7 @@ class LocalSender(Sender):
         return Answer(status, time.perf_counter() - started, text)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """Make one request to a listener in this process."""
+        """Post a hook once to a listener in this process, and return the response."""
         marked = _answering.set(True)
         try:
             request = httpx.Request("POST", url, content=body, headers=headers)
@@ -103,12 +103,12 @@ class LocalSender(Sender):
 
 
 def is_answering() -> bool:
-    """Whether the caller is a listener handling a hook. Such a caller must not wait for hooks."""
+    """Return whether the caller is a listener that is handling a hook, and so must not wait for hooks."""
     return _answering.get()
 
 
 def is_asgi(app: object) -> TypeGuard[ASGIApp]:
-    """Whether the application is ASGI and not WSGI. Raises TypeError if it is neither."""
+    """Return whether an application is ASGI, not WSGI. Raises TypeError if it is neither."""
     if not callable(app):
         raise TypeError(f"{app!r} is no application: ASGI and WSGI applications can be called")
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(app.__call__):

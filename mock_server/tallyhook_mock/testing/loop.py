@@ -1,4 +1,4 @@
-"""An event loop in its own thread, for callers in other threads and loops."""
+"""An event loop in its own thread, for callers in other threads and event loops."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Loop:
-    """An event loop that runs until it is closed, on real time even if a test has frozen time."""
+    """An event loop that runs until it is closed. It uses real time, even if a test freezes time."""
 
     def __init__(self, name: str) -> None:
         self._loop = RealTimeLoop()
@@ -23,13 +23,13 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in this loop, and wait for it from another thread."""
+        """Run a coroutine in this loop, and return its result. Call this from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in this loop, and wait for it from another loop.
+        """Run a coroutine in this loop, and return its result. Await this in another event loop.
 
-        Cancelling the wait cancels the work.
+        Cancelling this call cancels the coroutine.
         """
         loop = here(work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop), loop=loop)
@@ -45,7 +45,10 @@ class Loop:
 
 
 def here(work: Coroutine[Any, Any, object] | None = None) -> asyncio.AbstractEventLoop:
-    """Return the caller's event loop. Raises RuntimeError, without running `work`, if it isn't asyncio's."""
+    """Return the asyncio event loop in which the caller runs.
+
+    If there is none, closes `work` without running it, and raises RuntimeError.
+    """
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

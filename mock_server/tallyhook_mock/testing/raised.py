@@ -1,6 +1,6 @@
 """Logs exceptions that applications raise while they handle a hook, so that a failing test shows them.
 
-A receiver answers 500 and logs the exception only at DEBUG.
+Without this module the exception would be lost, because a receiver answers 500 and logs only at DEBUG.
 """
 
 import logging
@@ -30,9 +30,9 @@ logger = logging.getLogger("tallyhook_mock.testing")
 
 
 class Raised(logging.Filter):
-    """Inside this context, logs each exception once as an ERROR, with the application's frames only.
+    """A context in which each exception is logged once as an ERROR, with only the application's frames.
 
-    With `quiet`, no exceptions are logged.
+    If `quiet` is true, no exceptions are logged.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -70,7 +70,7 @@ class Raised(logging.Filter):
 
 
 def _trimmed(trail: TracebackType | None) -> TracebackType | None:
-    """The traceback from the application's first frame on, or all of it if there is no such frame."""
+    """Return the traceback from the application's first frame on, or all of it if it has no such frame."""
     rest = trail
     while rest is not None:
         package = str(rest.tb_frame.f_globals.get("__name__")).partition(".")[0]

@@ -19,10 +19,10 @@ __tracebackhide__ = True  # pytest shows the line of the test
 
 
 class Address:
-    """A port that listens until it is closed. While no application is served, every call gets a 503.
+    """A port that listens until `close` is called. While it serves no application, every call gets a 503.
 
-    With a `directory` for the certificate it uses TLS, and `authority` is the CA file that clients have to
-    trust.
+    If `directory` is given, the port uses TLS with a certificate that is stored there. Then `authority` is
+    the CA file that clients have to trust.
     """
 
     def __init__(self, loop: Loop, directory: Path | None = None) -> None:
@@ -69,7 +69,7 @@ class Address:
     async def _serve(self) -> None:
         try:
             await self._server.serve(sockets=[self._socket])
-        except SystemExit:  # it would end the thread
+        except SystemExit:  # a SystemExit would end the thread
             raise RuntimeError("the mock could not be served; its log says why") from None
 
     async def _stop(self) -> None:
@@ -84,9 +84,9 @@ async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
 class Session:
     """Two threads, each with an event loop: one for the mock, one for listeners.
 
-    With separate loops, a listener that blocks its own while it calls the mock still gets an answer. A port
-    is opened when it is first needed, and stays open until the end. `make_directory` is called at most once,
-    for the directory of the certificate.
+    Because the loops are separate, a listener that blocks its own loop while it calls the mock still gets an
+    answer. A port is opened when it is first needed, and stays open until `close` is called. `make_directory`
+    is called at most once, and returns a directory for the certificate.
     """
 
     def __init__(self, make_directory: Callable[[], Path]) -> None:
@@ -96,7 +96,7 @@ class Session:
         self._addresses: dict[bool, Address] = {}
 
     def address(self, *, tls: bool) -> Address:
-        """A port on 127.0.0.1. Each call returns the same one."""
+        """Return the session's port on 127.0.0.1, with or without TLS. Every call returns the same port."""
         if tls not in self._addresses:
             self._addresses[tls] = Address(self.loop, self._make_directory() if tls else None)
         return self._addresses[tls]

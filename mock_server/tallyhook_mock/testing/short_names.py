@@ -22,5 +22,5 @@ def async_client(cheddar_async_client: Any) -> Any:
 
 @pytest.fixture
 def receiver_client(cheddar_receiver_client: Any) -> Any:
-    """Posts hooks made by `cheddar.hook` to the listener registered with `cheddar.listener`."""
+    """A client that posts hooks made by `cheddar.hook` to the listener registered by `cheddar.listener`."""
     return cheddar_receiver_client

@@ -33,7 +33,7 @@ HookType: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class SignedHook:
-    """A body and its headers. `forged_headers` sign another body with the right key."""
+    """A hook's body and headers. `forged_headers` contain the signature of a different body."""
 
     type: str
     customer: str
@@ -42,11 +42,11 @@ class SignedHook:
     forged_headers: Mapping[str, str]
 
     def forged(self) -> "SignedHook":
-        """The same hook with the signature of another body."""
+        """Return the same hook with the signature of a different body, which is invalid for this hook."""
         return replace(self, headers=self.forged_headers)
 
     def unsigned(self) -> "SignedHook":
-        """The same hook without a signature."""
+        """Return the same hook without a signature."""
         return replace(self, headers=_UNSIGNED)
 
 
@@ -54,11 +54,11 @@ _UNSIGNED = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
 
 
 def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: datetime | None) -> SignedHook:
-    """A hook about the customer's present state, dated `at`.
+    """Return a signed hook about the customer's present state, dated `at`.
 
-    `signed_at` is the time in the signature, for schemes that have one. None is the present real time,
-    because listeners compare it with theirs. Raises ValueError for an unknown type, or if there is
-    nothing to report.
+    `signed_at` is the time in the signature, if the signature scheme has one. If it is None, the signature
+    has the real time, because listeners compare it with their own clock. Raises ValueError for an unknown
+    type, or if the customer has nothing that the hook could be about.
     """
     product = customer.product
     content = body(event_about(customer, type, at, "operator"))
@@ -74,7 +74,7 @@ def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: d
 class ReceiverClient:
     """Sends hooks directly to the listener that was registered last. The mock does not record them.
 
-    Raises LookupError if there is no listener.
+    Its methods raise LookupError if there is no listener.
     """
 
     def __init__(self, world: "World") -> None:

@@ -1,4 +1,4 @@
-"""Plans and customers as tests write them, converted to tables of a catalogue."""
+"""Converts plans and customers, as tests write them, to the tables of a catalogue."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -26,7 +26,7 @@ class ItemTerms(TypedDict, total=False):
 
     `overage` is the price of each unit above `included`. Both default to 0.
 
-    `periodic`: the quantity is reset to 0 in every period. This is the default.
+    If `periodic` is true, which is the default, the quantity starts at 0 in every period.
     """
 
     overage: Amount
@@ -36,7 +36,7 @@ class ItemTerms(TypedDict, total=False):
 
 
 class PlanFields(TypedDict, total=False):
-    """Further fields of a plan, in Cheddar's terms."""
+    """Optional fields of a plan, with Cheddar's names in snake case."""
 
     name: str
     description: str
@@ -67,7 +67,7 @@ class PlanFields(TypedDict, total=False):
 
 
 class CustomerFields(TypedDict, total=False):
-    """Further fields of a customer, in Cheddar's terms."""
+    """Optional fields of a customer, with Cheddar's names in snake case."""
 
     first_name: str
     last_name: str
@@ -87,7 +87,7 @@ def plan_table(
 ) -> dict[str, Any]:
     """Return the plan as a catalogue table.
 
-    Raises CatalogError for an unknown name, spelled as in the test.
+    Raises CatalogError for an unknown name. The error shows the name as the test spelled it.
     """
     _check_names(fields, PlanFields.__annotations__)
     return {
@@ -123,11 +123,11 @@ def _check_names(values: object, names: Collection[str], place: str = "") -> Non
     try:
         check_names(values, names, place)
     except CatalogError as error:
-        raise error.with_traceback(None) from None  # a test shows its own line, not ours
+        raise error.with_traceback(None) from None  # a failed test then shows its own line
 
 
 def _wire(fields: Mapping[str, object]) -> dict[str, object]:
-    """Convert names to camel case: `billing_frequency` becomes `billingFrequency`."""
+    """Return the fields with their names in camel case: `billing_frequency` becomes `billingFrequency`."""
     return {_camel(name): value for name, value in fields.items()}
 
 

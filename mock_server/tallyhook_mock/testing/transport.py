@@ -1,4 +1,4 @@
-"""httpx transports that send requests to a test's mock instead of the network, and respx routes."""
+"""httpx transports that send requests to a test's mock instead of the network, and respx routes for them."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ __all__ = ["AsyncTransport", "Transport", "routes"]
 
 
 class Transport(httpx.BaseTransport):
-    """For `httpx.Client`, in any thread. The mock answers in its own thread."""
+    """A transport for `httpx.Client`, for use in any thread. The mock answers in its own thread."""
 
     def __init__(self, application: Application, loop: Loop) -> None:
         self._application = application
@@ -31,7 +31,7 @@ class Transport(httpx.BaseTransport):
 
 
 class AsyncTransport(httpx.AsyncBaseTransport):
-    """For `httpx.AsyncClient`, in any asyncio event loop."""
+    """A transport for `httpx.AsyncClient`, for use in any asyncio event loop."""
 
     def __init__(self, application: Application, loop: Loop) -> None:
         self._application = application
@@ -44,10 +44,10 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
 @contextmanager
 def routes(base_url: str, transport: httpx.BaseTransport) -> Iterator["respx.MockRouter"]:
-    """Inside this context, the transport answers calls to `base_url`.
+    """A context in which the transport answers calls to `base_url`. Yields the respx router.
 
-    Each API call has a named route, such as `router["customers/add-charge"]`, to count or to give another
-    answer. Requests to other URLs pass through.
+    The router has a route for each API call, such as `router["customers/add-charge"]`. With this route, a
+    test can count the calls or give another answer. Requests to other URLs go to the network.
     """
     import respx
 

@@ -35,16 +35,17 @@ __tracebackhide__ = True  # pytest shows the line of the test
 
 T = TypeVar("T")
 
-# The host name of the frameworks' test clients. An application under test allows it already.
+# The host name that the frameworks' test clients use, so applications under test already allow it.
 _HOST = "http://testserver"
 
 
 class World:
-    """Runs from its creation until `close`. Its methods may be called in any thread but the mock's.
+    """A mock that runs until `close` is called. Call its methods in any thread except the mock's.
 
-    `catalog` is a mapping or a catalogue file, or None for the small default one. The clock starts at
-    `start`. Exceptions of listeners are logged, unless `quiet`. Raises CatalogError if
-    the catalogue is invalid, and ValueError if `start` is invalid.
+    `catalog` is a mapping, a catalogue file, or None for the small default catalogue. The clock starts at
+    `start`. If `strict` is true, calls with unknown parameters are refused. Exceptions of listeners are
+    logged, unless `quiet` is true. Raises CatalogError if the catalogue is invalid, and ValueError if `start`
+    is invalid.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class World:
         await self._life.__aenter__()
 
     def close(self) -> None:
-        """Stop sending hooks, then stop the listeners, which may still make calls, then the mock."""
+        """Stop sending hooks, then stop the listeners, which may still call the mock, then stop the mock."""
         self.call(self._pause)
         for application in self._applications:
             self.session.listeners.run(application.stop())
@@ -93,13 +94,13 @@ class World:
 
     @property
     def product(self) -> Product:
-        """The first product of the catalogue. Everything here works with it."""
+        """The first product of the catalogue, which all methods use."""
         return next(iter(self.mock.state.products.values()))
 
     def customer(self, code: str) -> Customer:
-        """The mock's own customer object, for use in the mock's thread.
+        """Return the mock's own customer object, for use in the mock's thread.
 
-        Raises LookupError if there is none.
+        Raises LookupError if there is no such customer.
         """
         try:
             return self.mock.state.customer(self.product, code)
@@ -111,7 +112,10 @@ class World:
     # -- listeners
 
     def listen(self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool) -> str:
-        """Register an application as a listener, and return its URL. ASGI runs in a separate thread."""
+        """Register an application as a listener, and return its URL.
+
+        An ASGI application runs in a separate thread, a WSGI application in worker threads.
+        """
         if not is_asgi(app):
             return self._open(path, events, WsgiListener(app)).url
         application = Application(app)
@@ -126,7 +130,7 @@ class World:
     ) -> AsyncIterator[str]:
         """Register an ASGI application as a listener that runs in the caller's event loop.
 
-        After this context, its hooks wait. They are delivered if it is entered again with the same path.
+        After this context, its hooks wait. They are delivered once a listener is registered at the same path.
         """
         if not is_asgi(app):
             raise TypeError("a WSGI application has no event loop to run in: use cheddar.listener(app)")
@@ -162,7 +166,7 @@ class World:
         return self.call(opened)
 
     async def restore(self, snapshot: bytes) -> None:
-        """Go back to a snapshot, but keep the present listeners."""
+        """Restore a snapshot, but keep the present listeners."""
         urls = {each.url: each.events for each in self.mock.state.hooks.listeners.values()}
         await self.mock.restore(snapshot)
         for listener in tuple(self.mock.state.hooks.listeners.values()):
@@ -176,7 +180,10 @@ class World:
     # -- waiting
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the mock's thread. Nothing else runs there meanwhile."""
+        """Call a function in the mock's thread, and return its result.
+
+        Nothing else runs in that thread during the call.
+        """
 
         async def called() -> T:
             with exact():  # a task inherits the context of its caller
@@ -185,10 +192,10 @@ class World:
         return _run(self.session.loop, called())
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run work that may wait for listeners, and wait for it.
+        """Run a coroutine that may wait for listeners, and return its result. `work` returns the coroutine.
 
-        Raises RuntimeError where this would deadlock: in a listener, or in an event loop in which a listener
-        runs.
+        Raises RuntimeError where waiting would deadlock: in a listener, or in an event loop in which a
+        listener runs.
         """
         self._check()
         try:
@@ -216,7 +223,10 @@ class World:
 
 
 def _run(loop: Loop, work: Coroutine[Any, Any, T]) -> T:
-    """Run work in the loop. Its exceptions are raised without our frames."""
+    """Run a coroutine in the loop, and return its result.
+
+    The traceback of a ValueError or LookupError doesn't show the frames of the mock.
+    """
     try:
         return loop.run(work)
     except (ValueError, LookupError) as error:
