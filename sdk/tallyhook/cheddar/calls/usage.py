@@ -76,7 +76,7 @@ def delete_charge(
     """Delete a custom charge from an invoice.
 
     Raises:
-        APIError: there is no such charge. If the client retried the call, the first attempt may have deleted
+        APIError: there is no such charge. If the client retried the call, an earlier attempt may have deleted
             the charge.
     """
     form = (("chargeId", present(charge_id, "charge's id")), _period(invoice_period))
