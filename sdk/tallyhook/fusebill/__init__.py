@@ -5,7 +5,8 @@
         print(dry_run(definition, invoice_day=6))
         client.edit_billing_period_definition(definition, invoice_day=6)
 
-A subscription is in exactly one billing period. The subscriptions of one period bill on the same day.
+A billing period definition says when its subscriptions bill: all on the same day. Every subscription belongs
+to exactly one definition.
 """
 
 from tallyhook.fusebill.calls import PAGE_SIZE
