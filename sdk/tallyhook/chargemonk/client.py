@@ -1,4 +1,7 @@
-"""The blocking client and the async client for Chargemonk: two list calls, and one whose path is inferred."""
+"""The blocking client and the async client for Chargemonk.
+
+They have two calls that list objects, and one call, `add_charge`, whose path is inferred.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Show an invoice as a bill, with its lines, the total, the tax, and whether it is paid."""
+"""Show an invoice as a bill, with its lines, tax, total and payment status."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -55,8 +55,8 @@ class Client(_Methods, BaseClient):
         with Client("ACME", "ops@example.com", "password") as client:
             client.set_item_quantity("C1", "GB", Decimal("12.5"))
 
-    To identify a customer, plan or item, pass its code as a `str`. To identify an invoice, pass its number.
-    For any of them, you can also pass the id, as `Id("…")`, or the model.
+    To identify a customer, plan or item, pass its code. To identify an invoice, pass its number. Instead of a
+    code or number, you can also pass an id, as `Id("…")`, or a model.
 
     Args:
         product_code: the product's code; may be None if you pass `product_id`.
@@ -77,7 +77,7 @@ class Client(_Methods, BaseClient):
             `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
 
     Any call can raise APIError (or its subclass for the status), NoAnswer or DecodeError, which are all
-    subclasses of `tallyhook.Error`. It raises ValueError or TypeError if an argument can't be sent, for
+    subclasses of `tallyhook.Error`. A call raises ValueError or TypeError if an argument can't be sent, for
     example because it contains a lone surrogate.
 
     The logger `tallyhook` logs only actions and statuses, never codes or ids, and httpx doesn't log these

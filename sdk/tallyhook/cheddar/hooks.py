@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Hook(Model, frozen=True, kw_only=True):
-    """The base class of all hooks. A hook with an unknown activity type has this class.
+    """The base class of all hooks, and the class of a hook whose activity type is unknown.
 
     If a hook has no activity time, `activity_datetime` is None. If a hook has no subscription, `subscription`
     is an empty `Subscription`.
@@ -109,7 +109,10 @@ class TransactionHook(Hook, frozen=True, kw_only=True):
 
 
 class CustomerDeleted(Hook, frozen=True, kw_only=True):
-    """The hook that Cheddar sends when a customer is deleted. The customer's fields are empty (recorded)."""
+    """The hook that Cheddar sends when a customer is deleted.
+
+    In this hook, all fields of the customer are empty (recorded).
+    """
 
     TYPE: ClassVar[str] = "customerDeleted"
 

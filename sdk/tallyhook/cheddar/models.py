@@ -44,7 +44,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Id(str):
-    """An object's id. Calls take any other `str` as an object's code or an invoice's number."""
+    """An object's id. If you pass a plain `str` to a call instead, it is a code or an invoice's number."""
 
     __slots__ = ()
 
@@ -137,7 +137,7 @@ class PaymentMethod(Model, frozen=True, kw_only=True):
 
 
 class PlanItem(Model, frozen=True, kw_only=True):
-    """An item that a plan tracks, with the price of a unit.
+    """An item that a plan tracks, with its price.
 
     Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period with the
     quantity 0; other items keep their quantity.
@@ -184,7 +184,7 @@ class Plan(Model, frozen=True, kw_only=True):
 
 
 class Item(Model, frozen=True, kw_only=True):
-    """A tracked item's quantity in a subscription. In a hook's invoice: its quantity in the billed period."""
+    """A tracked item and its quantity in a subscription or, in a hook's invoice, in the billed period."""
 
     _shown: ClassVar = ("id", "code", "quantity")
 

@@ -17,7 +17,7 @@ from tallyhook.errors import MASK
 
 
 class CustomerDetails(TypedDict, total=False):
-    """The fields of a customer, except for the code, the names and the email."""
+    """A customer's fields, except for the code, names and email."""
 
     company: str
     tax_rate: Decimal | None
@@ -38,7 +38,7 @@ class CustomerDetails(TypedDict, total=False):
 
 
 class CustomerFields(CustomerDetails, total=False):
-    """The fields of a customer that can be edited."""
+    """The customer fields that can be edited."""
 
     code: str
     first_name: str
@@ -78,7 +78,7 @@ class PlanFields(TypedDict, total=False):
 
 
 class PlanEdit(PlanFields, total=False):
-    """The fields of a plan that can be edited."""
+    """The plan fields that can be edited."""
 
     name: str
 
@@ -146,22 +146,22 @@ class ItemInput(_Input, frozen=True):
 
 
 def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """Return keyword arguments as the pairs of a form. If `within` is given, names become `within[name]`."""
+    """Return fields as a form's (name, value) pairs. If `within` is given, each name is `within[name]`."""
     return tuple(_pairs(fields, within))
 
 
 def payment_pairs(payment: PaymentInput | None, within: str = "") -> Pairs:
-    """Return the pairs of a form for those fields of a payment that are not None."""
+    """Return the payment's fields that are not None, as a form's (name, value) pairs."""
     return () if payment is None else given_pairs(msgspec.structs.asdict(payment), within)
 
 
 def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """Return the pairs of a form for those fields that are not None."""
+    """Return the fields that are not None, as a form's (name, value) pairs."""
     return pairs({name: value for name, value in fields.items() if value is not None}, within)
 
 
 def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
-    """Return a charge as the pairs of a form, in the order in which Cheddar checks them (documented)."""
+    """Return a charge as a form's (name, value) pairs, in Cheddar's order of checking (documented)."""
     fields = {
         "charge_code": charge.charge_code,
         "quantity": money.count(charge.quantity),
@@ -171,14 +171,14 @@ def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
 
 
 def list_of_charges(charges: Sequence[ChargeInput]) -> Pairs:
-    """Return charges as the pairs of a form, named `charges[0][…]`, `charges[1][…]`, …"""
+    """Return charges as a form's (name, value) pairs, with the names `charges[0][…]`, `charges[1][…]`, …"""
     return tuple(
         pair for index, charge in enumerate(charges) for pair in charge_pairs(charge, f"charges[{index}]")
     )
 
 
 def list_of_items(items: Sequence[ItemInput]) -> Pairs:
-    """Return items as the pairs of a form, named `items[0][…]`, `items[1][…]`, …"""
+    """Return items as a form's (name, value) pairs, with the names `items[0][…]`, `items[1][…]`, …"""
     return tuple(
         pair
         for index, item in enumerate(items)

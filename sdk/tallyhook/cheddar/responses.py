@@ -68,7 +68,7 @@ def nothing(body: bytes) -> None:
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """Return the exception for an answer with an error status, whatever its body is."""
+    """Return the exception for an answer with an error status. The body may have any content."""
     try:
         root = _root(body)
         if root.tag == "customers":

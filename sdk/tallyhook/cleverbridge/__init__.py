@@ -5,9 +5,9 @@
         used = billable_quantity(used=700, included=500, block=25)  # 8
         client.update_subscription_item(subscription, subscription.item(2), used)
 
-An item that is billed in arrears is billed for its quantity at the end of the interval, and it keeps that
-quantity until you update it. So send the quantity for every interval, even 0, before the subscription's
-`next_billing_date_reminder`, the date on which the purchase is created.
+If an item is billed in arrears, the bill is for the item's quantity at the end of the interval. The item
+keeps that quantity until you update it. So send the quantity for every interval, even 0, before the
+subscription's `next_billing_date_reminder`, the date on which the purchase is created.
 """
 
 from tallyhook.cleverbridge.calls import Alignment, UpdateAction

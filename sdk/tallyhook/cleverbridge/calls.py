@@ -1,8 +1,8 @@
 """Every call of Cleverbridge's API. `tallyhook.cheddar.calls` explains how calls work.
 
-A client retries calls that read, previews, calls that set a quantity or a price from the next renewal on, and
-the call that sets the next billing date. It never retries a call that charges at once, adds something or
-redeems a coupon.
+A client retries calls that read, calls that preview a change, calls that set a quantity or price from the
+next renewal on, and the call that sets the next billing date. It never retries a call that charges at once,
+adds something or redeems a coupon.
 """
 
 from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ def get_subscriptions_for_customer(
 
 
 def get_subscriptions_by_purchase(purchase_id: int) -> Call[tuple[Subscription, ...]]:
-    """List the subscriptions of a purchase. Only one client library has this call.
+    """List the subscriptions of a purchase. This call is known from only one client library.
 
     Raises:
         NotFound: there is no such purchase.

@@ -57,7 +57,7 @@ def nothing(body: bytes) -> None:
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """Return the exception for an answer with an error status, whatever its body is."""
+    """Return the exception for an answer with an error status. The body may have any content."""
     try:
         return _error(status, _READER.object(body))
     except DecodeError:
@@ -65,7 +65,7 @@ def refusal(status: int, body: bytes) -> APIError:
 
 
 def _fine(body: bytes) -> dict[str, Any]:
-    """Return the body as a tree. Raises APIError if the body's ResultMessage is not `OK`."""
+    """Return the body as a dict. Raises APIError if the body's ResultMessage is not `OK`."""
     node = _READER.object(body)
     if text(node.get("ResultMessage")).strip().upper() != "OK":
         raise _error(200, node)

@@ -133,7 +133,7 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
 
 
 class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
-    """The prices of an update: its cost now (`alignment_…`), and that of the next billing (`next_billing_…`).
+    """The prices of an update, now (`alignment_…`) and at the next billing (`next_billing_…`).
 
     According to a public client library, only a preview has prices. A price that the answer doesn't have is
     None.

@@ -1,11 +1,10 @@
 """Every call of Fusebill's API. `tallyhook.cheddar.calls` explains how calls work.
 
-Here, a definition is a billing period definition, which says when its subscriptions bill. A draft is a draft
-invoice.
+In these docstrings, a definition is a billing period definition, which says when its subscriptions bill.
 
 A client retries a call that only reads, that changes or deletes a definition (ids are never reused,
-inferred), or that moves a subscription into an existing definition. It never retries a call that creates a
-definition, posts a draft or may charge.
+inferred), that moves a subscription into an existing definition, or that changes a draft invoice without
+deleting charges. It never retries a call that creates a definition, posts a draft invoice or may charge.
 """
 
 from collections.abc import Callable, Mapping
@@ -161,7 +160,7 @@ def _wish(
 ) -> dict[str, object]:
     """Return the request body for a definition.
 
-    How often it bills is called `interval` in requests, but `cycle` in answers (documented).
+    Requests call a definition's frequency `interval`, and answers call it `cycle` (documented).
     """
     return {
         "customerId": whole(customer_id, "A customer_id"),
@@ -293,7 +292,7 @@ def set_quantity(
 ) -> Call[SubscriptionProduct]:
     """Set the total quantity of a subscription's product. Use this call to report usage (documented).
 
-    The product's other fields are sent as they were read. If `preview` is True, nothing changes. If `hold` is
+    The product's other fields are sent unchanged. If `preview` is True, nothing changes. If `hold` is
     True and the call creates an invoice, the invoice stays a draft. The client retries only a preview,
     because a higher quantity may be charged at once.
 

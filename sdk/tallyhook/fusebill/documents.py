@@ -68,9 +68,10 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
 
 
 def _results(node: Any) -> Any:
-    """Return the list of results: the node itself, or the only list in an object with undocumented keys.
+    """Return the list of results in an answer.
 
-    If the node is an error, or has no list or several, return it unchanged.
+    This is `node` itself or, if `node` is an object, the object's only list (its key is undocumented). An
+    error, or an object without exactly one list, is returned unchanged.
     """
     if isinstance(node, dict) and not {name.lower() for name in node} & {"errorid", "errors"}:
         lists = [value for value in node.values() if isinstance(value, list)]
@@ -81,7 +82,7 @@ def _results(node: Any) -> Any:
 def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
     """Return the node with its subscriptions as a plain list.
 
-    In a definition, an object of results contains the list (documented).
+    A definition has this list inside another object (documented).
     """
     if isinstance(node.get("subscriptions"), dict):
         return {**node, "subscriptions": _results(node["subscriptions"])}
@@ -100,7 +101,7 @@ def nothing(body: bytes) -> None:
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """Return the exception for an answer with an error status, whatever its body is."""
+    """Return the exception for an answer with an error status. The body may have any content."""
     try:
         said = read(_Refusal, _REFUSALS.object(body))
     except DecodeError:

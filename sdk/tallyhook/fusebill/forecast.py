@@ -28,7 +28,7 @@ _INVOICES = 3
 
 
 class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A future invoice. Its period begins on `start` and ends on `date`, when it bills."""
+    """A future invoice. It bills on `date`, at the end of the period that begins on `start`."""
 
     start: datetime
     date: datetime
@@ -46,10 +46,10 @@ class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """A definition's next invoices without a change of date (`before`) and with it (`after`).
+    """A definition's next invoices, before and after a change of its date.
 
-    `print` shows both. Amounts are before tax, and don't include charges that may still be added. If the
-    definition has no subscriptions, there are no invoices.
+    `print` shows both lists side by side. Amounts are before tax, and don't include charges that may still be
+    added. If the definition has no subscriptions, there are no invoices.
     """
 
     definition: BillingPeriodDefinition
@@ -117,7 +117,7 @@ def dry_run(
     invoice_month: int | None = None,
     now: datetime | None = None,
 ) -> DryRun:
-    """Forecast how `edit_billing_period_definition` with this date would change the next three invoices.
+    """Forecast how a new `invoice_day` or `invoice_month` would change a definition's next three invoices.
 
         >>> print(dry_run(client.get_billing_period_definition(12), invoice_day=6))
 
@@ -173,7 +173,7 @@ class _Dates:
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:
-        """Return this date in the month of `moment` or, if the date has a month, in the year of `moment`."""
+        """Return the date in the month of `moment` or, if the date has a month, in the year of `moment`."""
         month = moment.month if self.on.month is None else self.on.month
         return self._later(moment.replace(day=1, month=month), 0)
 

@@ -19,10 +19,10 @@ _ZERO = Decimal(0)
 
 
 class Listed(tuple[T_co, ...], Generic[T_co]):
-    """A list's readable entries. The attribute `unreadable` has the errors for the other entries.
+    """A tuple of those entries of a list that could be read.
 
     Attributes:
-        unreadable: one error for each entry that can't be read; the error's path begins with the entry's
+        unreadable: one error for each entry that could not be read. The error's path begins with the entry's
             position in the list.
     """
 
@@ -141,8 +141,8 @@ class DraftCharge(Model, frozen=True, kw_only=True):
 class DraftInvoice(Model, frozen=True, kw_only=True):
     """An invoice that isn't posted yet, so the customer doesn't owe it.
 
-    You can change and post a draft only if `is_ready` is True. If you list several drafts, they have no
-    charges. (All of this is documented.)
+    You can change and post a draft only if `is_ready` is True. In a list of drafts, `draft_charges` is empty.
+    (All of this is documented.)
     """
 
     _shown: ClassVar = ("id", "customer_id", "status", "total")
@@ -199,11 +199,12 @@ class Invoice(Model, frozen=True, kw_only=True):
 
 
 class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
-    """Says when its subscriptions bill: every `number_of_intervals` months or years, on `invoice_day`.
+    """The rule for when a group of subscriptions bills.
 
-    `invoice_in_advance` is in days. If `auto_collect` or `auto_post` is None, or `term` is empty, the
-    customer's setting applies. A definition without subscriptions bills nothing. A definition with
-    subscriptions can't be deleted. (All of this is documented.)
+    They bill every `number_of_intervals` months or years, on `invoice_day`. `invoice_in_advance` is in days.
+    If `auto_collect` or `auto_post` is None, or `term` is empty, the customer's setting applies. A definition
+    without subscriptions bills nothing. A definition with subscriptions can't be deleted. (All of this is
+    documented.)
     """
 
     _shown: ClassVar = ("id", "cycle", "invoice_day", "invoice_month", "next_recharge_date")

@@ -51,7 +51,10 @@ class InvoiceDate:
 
 @dataclass(frozen=True, slots=True)
 class ChargeChange:
-    """A change to a draft invoice's charge. A field that is None doesn't change. Charges can't be added."""
+    """A change to one charge of a draft invoice. A field that is None stays the same.
+
+    Charges can't be added.
+    """
 
     id: int
     quantity: Decimal | int | None = None

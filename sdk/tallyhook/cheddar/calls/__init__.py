@@ -15,7 +15,7 @@ charge (the id of a deleted charge is never reused). The other calls are not rep
 - calls that move money: one-time invoices, refunds, voids, running an outstanding invoice (a retry could run
   a second one), and editing a subscription (which may bill at once);
 - calls that send emails;
-- calls that delete a customer or plan, because before the retry someone could create another with its code.
+- calls that delete a customer or plan, because a new one could have the same code when the call is retried.
 """
 
 from tallyhook._call import Call

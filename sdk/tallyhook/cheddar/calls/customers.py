@@ -169,7 +169,7 @@ def edit(
 
 
 def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
-    """Change fields of a customer. Fields that you don't pass don't change; `""` or None clears a field."""
+    """Change fields of a customer. Fields that you don't pass stay the same; `""` or None clears a field."""
     form = pairs(only(CustomerFields, fields))
     new_code = fields.get("code")
     # A retry wouldn't find the customer under the old code.

@@ -20,7 +20,7 @@ def get_plan(plan: PlanRef) -> Call[Plan]:
 
 
 def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
-    """Create a plan. Some client libraries have this call, but no reference does.
+    """Create a plan. This call is known only from client libraries.
 
     The form's fields have the same names as in a plan's document (inferred).
     """
@@ -29,7 +29,7 @@ def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
 
 
 def edit_plan(plan: PlanRef, **fields: Unpack[PlanEdit]) -> Call[Plan]:
-    """Change fields of a plan. They are named as in `new_plan`, and the code can't be changed (inferred)."""
+    """Change fields of a plan. The fields are those of `new_plan`, except for the code (inferred)."""
     return of_plan("plans/edit", plan, pairs(only(PlanEdit, fields)))
 
 

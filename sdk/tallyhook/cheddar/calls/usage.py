@@ -17,7 +17,7 @@ def add_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Add `quantity` to a tracked item's quantity. It can have at most four decimals."""
+    """Add `quantity`, which can have at most four decimals, to a tracked item's quantity."""
     return _item_quantity("add", customer, item, quantity, invoice_period)
 
 
@@ -28,7 +28,7 @@ def remove_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Subtract `quantity` from a tracked item's quantity. It can have at most four decimals."""
+    """Subtract `quantity`, which can have at most four decimals, from a tracked item's quantity."""
     return _item_quantity("remove", customer, item, quantity, invoice_period)
 
 
