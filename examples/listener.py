@@ -1,4 +1,4 @@
-"""A listener that audits usage before Cheddar bills it. Serve it with: uvicorn listener:app --port 8000"""
+"""Audits usage before Cheddar bills it. Serve it with: uvicorn listener:app --port 8000"""
 
 import os
 

@@ -80,7 +80,7 @@ class Crew:
     async def wake(self, *, turns_back: bool) -> None:
         """Resume the sleeping receiver, and wait until it has finished its work.
 
-        If `turns_back` is True, first set the receivers' clock back to the time at which it stopped.
+        If `turns_back` is True, first set the clock back to the time at which that receiver stopped.
         """
         sleepers = [member for member in self._members if member.slept_at]
         if not sleepers:

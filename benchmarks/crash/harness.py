@@ -393,7 +393,7 @@ class Harness:
     ) -> None:
         """Let time pass on the receivers' clock, unless a receiver is stopped.
 
-        First, wait until the leases have ended, if hooks are `taken`, and until all requests have arrived.
+        Before that, wait until all requests have arrived and, if `taken` is True, until the leases end.
         """
         if taken:
             await asyncio.sleep(LEASE)
