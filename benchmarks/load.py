@@ -24,7 +24,7 @@ class Load:
 
 
 def post(path: str, form: str, headers: str = "") -> bytes:
-    """The bytes of a request that posts a form. `headers` are complete lines."""
+    """Return the bytes of a request that posts a form. `headers` must be complete lines."""
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"{headers}Content-Length: {len(form.encode())}\r\n\r\n{form}"
@@ -50,7 +50,7 @@ async def _press(port: int, requests: Sequence[bytes], connections: int) -> Load
 
 
 class _Sender(asyncio.Protocol):
-    """One connection. It sends the next request as soon as the last one is answered."""
+    """One connection, which sends the next request as soon as the previous one is answered."""
 
     def __init__(
         self, waiting: Iterator[bytes], latencies: list[float], ended: "asyncio.Future[None]"
@@ -62,7 +62,7 @@ class _Sender(asyncio.Protocol):
         self._sent_at = 0.0
 
     def itself(self) -> "_Sender":
-        """The protocol factory for asyncio."""
+        """Return this object. This method is the protocol factory for asyncio."""
         return self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

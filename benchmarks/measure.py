@@ -1,4 +1,4 @@
-"""Compare programs: alternate their rounds, take medians, print a table and a line of JSON."""
+"""Compare programs: run their rounds alternately, take medians, and print a table and a line of JSON."""
 
 import json
 import statistics
@@ -13,11 +13,11 @@ __all__ = ["alternate", "median", "ratio", "report"]
 
 
 def alternate(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float]]:
-    """Call each side once per round. Returns each side's results: seconds, or rates.
+    """Call each side's function once per round, and return the results of each side.
 
-    The order is reversed every other round, so that changes in the machine's speed affect all sides alike.
-    Keep rounds short: a virtual machine's speed can change by half within seconds. The first round warms up
-    and is not counted.
+    Every second round uses the reverse order, so that changes in the machine's speed affect all sides alike.
+    Keep rounds short, because a virtual machine's speed can change by half within seconds. The first round is
+    a warm-up, and its results are dropped.
     """
     measured: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
@@ -30,12 +30,12 @@ def alternate(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float
 
 
 def ratio(of: Iterable[float], to: Iterable[float]) -> float:
-    """The median of the ratios of two sides in each round."""
+    """Return the ratio of two sides in each round, as the median over all rounds."""
     return median(one / other for one, other in zip(of, to, strict=True))
 
 
 def median(values: Iterable[float]) -> float:
-    """The median; of an even number of values, the mean of the middle two."""
+    """Return the median. If the number of values is even, it is the mean of the two middle values."""
     return statistics.median(values)
 
 
@@ -47,7 +47,7 @@ def report(
 ) -> None:
     """Print the rows as a table, then the figures as a line of JSON.
 
-    Only the first column is aligned left. Floats are rounded to four significant digits.
+    Only the first column is aligned to the left. In the JSON, floats are rounded to four significant digits.
     """
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):

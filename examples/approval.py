@@ -1,21 +1,21 @@
 """Approval by a person: a large invoice is announced in a chat, and held until somebody approves it.
 
 `NotYet` refuses the hook, so Cheddar holds the invoice and sends the hook again. People approve a total: if
-the usage changes afterwards, the chat is asked again. Anybody with the link in the message can approve, so
-post it only where everybody may do so. Opening the link changes nothing, because chats open links to preview
-them.
+the usage changes after the approval, the application asks the chat again. Anybody who has the link in the
+message can approve the invoice, so use a chat in which everybody is allowed to. Opening the link changes
+nothing, because chats open links to preview them.
 
     tallyhook mock --catalog examples/catalog.toml --frozen
     set -a; . examples/mock.env; set +a
     export CHAT_URL=https://hooks.slack.com/services/…    # any address that takes {"text": "…"}
     uvicorn --app-dir examples approval:app --port 8000
 
-Advance the clock by a month (`tallyhook clock advance 1mo`) to get the message. Press the button, and
-advance by a day.
+To get the message, advance the clock by a month (`tallyhook clock advance 1mo`). Open the link, press the
+button, and advance the clock by a day.
 
 Adapt LIMIT, `gigabytes_used`, the product's code, and PUBLIC_URL, the public address of this application.
 CHAT_URL, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names a
-missing one.
+missing variable.
 """
 
 import secrets
@@ -65,7 +65,7 @@ async def audit(review: Review) -> None:
 
 
 async def is_agreed(review: Review, changes: Changes) -> bool:
-    """Whether somebody has approved this total. Asks the chat if it hasn't been asked yet."""
+    """Return whether somebody has approved this total. Ask the chat if it hasn't been asked yet."""
     key = (review.invoice.id, str(changes.total_after))
     with closing(database()) as db:
         with db:
@@ -77,13 +77,13 @@ async def is_agreed(review: Review, changes: Changes) -> bool:
             async with httpx.AsyncClient() as chat:
                 text = f"{summary}\nAgree: {PUBLIC_URL}/approvals/{token}"
                 (await chat.post(CHAT_URL, json={"text": text})).raise_for_status()
-            with db:  # only after posting: asking twice is better than never
+            with db:  # only after posting, because it's better to ask twice than never
                 db.execute("UPDATE approvals SET asked = 1 WHERE token = ?", (token,))
     return bool(agreed)
 
 
 def approval(request: Request) -> HTMLResponse:
-    """GET shows the waiting invoice, POST approves it."""
+    """Show the waiting invoice (GET) or approve it (POST)."""
     token = (request.path_params["token"],)
     with closing(database()) as db, db:
         if request.method == "POST":

@@ -1,18 +1,18 @@
-"""Sends the usage of every subscription that renews tomorrow to Cleverbridge. Run it once a day.
+"""Sends to Cleverbridge the usage of every subscription that renews tomorrow. Run this program once a day.
 
     python cleverbridge_usage.py usage.csv --dry-run
 
-usage.csv has one line for each item in arrears, with all amounts in the same unit:
+usage.csv has one line for each item that is billed in arrears, with all amounts in the same unit:
 
     subscription,item,used,included,block
     S1001,2,700,500,25
 
-Include items that were not used: an item keeps its quantity until you set it again, and Cleverbridge bills
-it. It is safe to run this twice: it sets totals, and only those that differ.
+Include items that were not used: an item keeps its quantity until you set a new one, and Cleverbridge bills
+that quantity. You can run the program twice, because it sets totals, and only those that differ.
 
-It logs in with CLEVERBRIDGE_USER and CLEVERBRIDGE_PASSWORD, at CLEVERBRIDGE_URL if that is set. It exits with
-1 if any line fails; the other lines are still done. To try it against the mock of docs/cleverbridge.md, pass
-the mock's time: `--now 2026-04-16`.
+The program logs in with CLEVERBRIDGE_USER and CLEVERBRIDGE_PASSWORD from the environment. If CLEVERBRIDGE_URL
+is set, it uses this address. If a line fails, it still processes the other lines, and exits with 1. To try it
+against the mock of docs/cleverbridge.md, pass the mock's time: `--now 2026-04-16`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tallyhook.tables import Column, Table
 
 
 class Usage(NamedTuple):
-    """A line of the file, with unparsed values."""
+    """A line of the usage file, with unparsed values."""
 
     subscription: str
     item: str
@@ -41,17 +41,17 @@ class Usage(NamedTuple):
 
     @property
     def of(self) -> tuple[str, str]:
-        """The subscription and the item."""
+        """The ids of the subscription and the item that the line is for."""
         return self.subscription, self.item
 
     @property
     def quantity(self) -> int:
-        """The quantity to bill: 200 GB above 500 are 8 blocks of 25."""
+        """The number of blocks to bill. For example, 200 GB above the included 500 are 8 blocks of 25."""
         return billable_quantity(self.used, self.included, self.block)
 
 
 class Done(NamedTuple):
-    """The result of a line."""
+    """What was done for a line of the usage file."""
 
     line: Usage
     quantity: str
@@ -60,7 +60,7 @@ class Done(NamedTuple):
 
 
 class Wrong(Exception):
-    """A line can't be processed."""
+    """The exception for a line that can't be processed."""
 
 
 def read_usage(file: Path) -> list[Usage]:
@@ -72,12 +72,12 @@ def read_usage(file: Path) -> list[Usage]:
 
 
 def bill(client: Client, lines: list[Usage], now: datetime, *, dry_run: bool) -> Iterator[Done]:
-    """Process all lines in order. An error in one doesn't stop the others."""
+    """Process all lines in order. An error in one line doesn't stop the other lines."""
     times = Counter(line.of for line in lines)
     for line in lines:
         shown = ""
         try:
-            if times[line.of] > 1:  # each sets a total, and would overwrite the one before
+            if times[line.of] > 1:  # each line sets a total, so the second would overwrite the first
                 raise Wrong("this item has more than one line")
             quantity = line.quantity
             shown = str(quantity)
@@ -87,7 +87,7 @@ def bill(client: Client, lines: list[Usage], now: datetime, *, dry_run: bool) ->
 
 
 def set_quantity(client: Client, line: Usage, quantity: int, now: datetime, *, dry_run: bool) -> str:
-    """Process one line, and return the result."""
+    """Set the quantity for one line, and return a text that says what was done."""
     subscription = client.get_subscription(line.subscription)
     if not renews_tomorrow(subscription, now):
         renewal = subscription.next_billing_date
@@ -112,7 +112,7 @@ def renews_tomorrow(subscription: Subscription, now: datetime) -> bool:
 
 
 def check(subscription: Subscription, item: Item, now: datetime) -> None:
-    """Refuse a line that would be billed wrongly."""
+    """Raise Wrong if the item's usage would be billed wrongly."""
     if not item.is_active:
         raise Wrong(f"item {item.running_no} is deactivated")
     reminder = subscription.next_billing_date_reminder

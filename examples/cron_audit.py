@@ -1,19 +1,19 @@
-"""An audit without hooks: a job that finds held invoices, adds the usage, and runs them.
+"""An audit without hooks: a job that finds held invoices, sets the usage on them, and runs them.
 
-For a machine that can't be reached from outside. Register any address that never answers 2xx for
-`subscriptionBillable`. Cheddar then holds each invoice, and this job reviews and runs it.
+Use this job on a machine that can't be reached from outside. For the hook `subscriptionBillable`, register
+any address that never answers with a 2xx. Cheddar then holds each invoice, and this job reviews and runs it.
 
     set -a; . examples/mock.env; set +a
     python examples/cron_audit.py            # a dry run: prints the changes only
     python examples/cron_audit.py --apply
 
 Try it against `tallyhook mock --catalog examples/catalog.toml --frozen` after `tallyhook clock advance 1mo`,
-with nothing listening at port 8000. You can run it twice, and interrupt it at any point: its journal
-contains what it has added, and the next run continues from there. A second run at the same time ends with
-"database is locked".
+with nothing listening at port 8000. You can run the job twice, and interrupt it at any point: its journal
+records what it has added, so the next run continues where the last one stopped. If you start the job while it
+is still running, it ends with "database is locked".
 
 Adapt `gigabytes_used` and the product's code. CHEDDAR_USER and CHEDDAR_PASSWORD come from the environment. A
-KeyError names a missing one. It exits with 1 if an invoice fails; the other invoices are still done.
+KeyError names a missing variable. If an invoice fails, the job still processes the others, and exits with 1.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def audit(review: Review) -> None:
 
 
 class SqliteJournal:
-    """The journal of one invoice. Every entry is on disk before the next call is sent."""
+    """The journal of one invoice. Each entry is saved to disk before the next call is sent."""
 
     def __init__(self, db: sqlite3.Connection, invoice: str) -> None:
         self.db, self.invoice = db, invoice
@@ -55,11 +55,14 @@ class SqliteJournal:
             self.db.execute("INSERT INTO journal VALUES (?, ?)", (self.invoice, encode(entry)))
 
     def check(self) -> None:
-        """Do nothing: the job locks the file, so nobody else works on the invoice."""
+        """Do nothing, because the job locks the file, so no other job can work on the invoice."""
 
 
 def held(customers: Iterable[Customer]) -> Iterator[tuple[Customer, Invoice]]:
-    """The held invoices. A declined one has a transaction, and Cheddar tries it again itself."""
+    """Yield the held invoices, each with its customer.
+
+    Declined invoices, which have a transaction, are left out, because Cheddar itself tries them again.
+    """
     for customer in customers:
         invoice = customer.subscription.outstanding_invoice
         if invoice is not None and not invoice.transactions:
@@ -67,7 +70,7 @@ def held(customers: Iterable[Customer]) -> Iterator[tuple[Customer, Invoice]]:
 
 
 async def settle(client: AsyncClient, customer: Customer, journal: SqliteJournal, apply: bool) -> object:
-    """Apply the review, or only compare. Both results print as a table."""
+    """Apply the review if `apply` is True, otherwise only compare. Both results print as a table."""
     review = Review.of(customer)
     audit(review)
     if apply:
@@ -79,7 +82,7 @@ async def main(apply: bool) -> int:
     failures = 0
     user, password, url = env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], env.get("CHEDDAR_URL", BASE_URL)
     with closing(sqlite3.connect(env.get("JOURNAL", "cron_audit.sqlite"), timeout=0)) as db:
-        db.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")  # until closing
+        db.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")  # lock until closed
         db.execute("CREATE TABLE IF NOT EXISTS journal (invoice TEXT, entry BLOB)")
         async with AsyncClient("ACME", user, password, base_url=url) as client:
             for customer, invoice in held(await client.get_customers()):

@@ -1,8 +1,8 @@
 """A listener in a Django project served by ASGI. It bills the usage that a model records.
 
-The whole project is in this file, so that it runs. Your project already has settings, a model and a view. Put
-the receiver into its own module, and `application` into `asgi.py`. With WSGI, route the path of the hooks to
-`receiver.wsgi` in `wsgi.py`.
+This file contains a whole project, so that you can run it. Your project already has settings, a model and a
+view. Put the receiver into its own module, and `application` into `asgi.py`. With WSGI, route the path of the
+hooks to `receiver.wsgi` in `wsgi.py`.
 
     tallyhook mock --catalog examples/catalog.toml --frozen
     set -a; . examples/mock.env; set +a
@@ -11,7 +11,7 @@ the receiver into its own module, and `application` into `asgi.py`. With WSGI, r
     uvicorn --app-dir examples django_app:application --port 8000
 
 Adapt the query, the product's code and the item. DJANGO_SECRET_KEY, CHEDDAR_USER, CHEDDAR_PASSWORD and
-CHEDDAR_SECRET come from the environment. A KeyError names a missing one.
+CHEDDAR_SECRET come from the environment. A KeyError names a missing variable.
 """
 
 from os import environ as env

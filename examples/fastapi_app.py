@@ -1,6 +1,6 @@
 """A listener in an existing FastAPI application. It bills the usage that the application records.
 
-Only the code below "new", and the `receiver` in the lifespan, were added to the application.
+Only the code below "new" and the `receiver` in the lifespan were added to the existing application.
 
 Try it against the mock, in two terminals of a clone:
 
@@ -15,7 +15,7 @@ Record some usage for Ada within the month, then advance the clock by a month an
     tallyhook clock advance 1h
 
 Adapt the query, the product's code and the item. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from
-the environment. A KeyError names a missing one.
+the environment. A KeyError names a missing variable.
 """
 
 import sqlite3
@@ -77,4 +77,4 @@ def audit(review: Review) -> None:  # a plain function runs in a thread, so it m
     review.set_quantity("GB", gigabytes_used(review.customer.code, review.period))
 
 
-app.router.routes.append(Route("/hooks", receiver.asgi))  # a mount would redirect, which doesn't acknowledge
+app.router.routes.append(Route("/hooks", receiver.asgi))  # a mount would redirect, not acknowledge

@@ -1,6 +1,6 @@
 """A listener in an existing Flask application. It bills the usage that the application records.
 
-Only the code below "new" was added. Any other WSGI application works in the same way.
+Only the code below "new" was added to the application. Any other WSGI application works in the same way.
 
     pip install 'tallyhook[receiver,mock]' flask gunicorn
     tallyhook mock --catalog examples/catalog.toml --frozen
@@ -15,7 +15,7 @@ Record some usage for Ada within the month, then advance the clock by a month an
 
 Adapt the query, the product's code and the item. A hook blocks its thread while it is handled, so use more
 than one thread. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names
-a missing one.
+a missing variable.
 """
 
 import sqlite3

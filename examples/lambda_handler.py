@@ -1,15 +1,15 @@
 """A listener on AWS Lambda, behind a function URL or an HTTP API: the receiver without a server.
 
-Set the handler to `lambda_handler.handler`, the timeout to 60 s, and the inbox to PostgreSQL. A function's
-disk is lost when the function ends, and SQLite doesn't work on the network disk that functions can share.
-The receiver answers within 20 s, because an HTTP API gives up after 30 s. Unfinished work stops while the
-function is frozen. Cheddar then sends the hook again, and the instance that gets it continues from the
-journal.
+Set the handler to `lambda_handler.handler` and the timeout to 60 s. Use an inbox in PostgreSQL, because a
+function's own disk is lost when the function ends, and SQLite doesn't work on the network disk that functions
+can share. The receiver answers within 20 s, because an HTTP API gives up after 30 s. If the function is
+frozen before the work is done, Cheddar sends the hook again, and the instance that gets the hook continues
+from the journal.
 
 To try it, run `pytest tests/examples/test_lambda_handler.py`, which sends the mock's hooks as Lambda events.
 
 Adapt `gigabytes_used` and the product's code. TALLYHOOK_INBOX, CHEDDAR_USER, CHEDDAR_PASSWORD and
-CHEDDAR_SECRET come from the function's environment. A KeyError names a missing one.
+CHEDDAR_SECRET come from the function's environment. A KeyError names a missing variable.
 """
 
 from base64 import b64decode
@@ -39,7 +39,7 @@ async def audit(review: Review) -> None:
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
-    """Answer one request: an event in format 2.0."""
+    """Answer one request, which Lambda passes as an event in format 2.0."""
     request = event["requestContext"]["http"]
     body = event.get("body", "")
     content = b64decode(body) if event.get("isBase64Encoded") else body.encode()

@@ -1,7 +1,7 @@
 """No bill below a minimum: a reminder comes two days before each bill, and its handler postpones small ones.
 
-The usage continues to count, so the next bill covers both months. No bill is postponed for more than three
-months. Try it against the mock, in two terminals of a clone:
+The period of a postponed bill continues, so the next bill covers the usage of both months. A period gets no
+longer than three months. Try it against the mock, in two terminals of a clone:
 
     tallyhook mock --catalog examples/metered.toml --frozen
     set -a; . examples/mock.env; set +a
@@ -9,9 +9,9 @@ months. Try it against the mock, in two terminals of a clone:
 
 Cem has used 30 GB, which is 3.00: a month later (`tallyhook clock advance 1mo`) nothing is billed.
 
-Adapt MINIMUM and LONGEST. A plan's recurring charge is billed once per bill, so you lose one with each
-postponement. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names a
-missing one.
+Adapt MINIMUM and LONGEST. Each bill has one recurring charge of the plan, so each time a bill is postponed
+you lose a recurring charge. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A
+KeyError names a missing variable.
 """
 
 from calendar import monthrange
@@ -35,7 +35,7 @@ receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 
 def month_later(moment: datetime) -> datetime:
-    """The same day of the next month, or its last day."""
+    """Return the same day of the next month, or the month's last day if that month is too short."""
     year, month = moment.year + moment.month // 12, moment.month % 12 + 1
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 

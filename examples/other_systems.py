@@ -21,11 +21,11 @@ fusebill = Fusebill(
 cleverbridge = Cleverbridge(
     "cleverbridge", client, networks=env.get("CLEVERBRIDGE_NETWORKS", "127.0.0.1").split(",")
 )
-# Fusebill waits two seconds (documented).
+# Fusebill waits two seconds for an answer (documented).
 receiver = Receiver(
     fusebill, cleverbridge, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"), answer_within=1.5
 )
-posted: list[int] = []  # tables of your own database
+posted: list[int] = []  # use tables of your own database instead
 quantities: dict[str, int | None] = {}
 
 
@@ -42,7 +42,7 @@ async def invoice(event: Event[InvoicePosted]) -> None:
 
 @receiver.on("PaidOrderNotification", source=cleverbridge)
 async def order(event: Event[Notification]) -> None:
-    """Uses the API's answer, not the body of the notification."""
+    """Record the subscriptions as the API returned them, not as the notification describes them."""
     for subscription in event.payload.subscriptions:
         quantities.update(
             (f"{subscription.id}/{it.running_no}", it.quantity) for it in subscription.current_items

@@ -1,7 +1,8 @@
-"""Two replicas that share an inbox in PostgreSQL. Either may get a hook, and its work is done once.
+"""Two replicas that share an inbox in PostgreSQL. Either can get a hook, and the hook's work is done once.
 
-While one replica works on a hook, the other refuses it. The invoice stays held, and Cheddar sends the hook
-again. If a replica dies, the other takes over when the lease has expired, and continues from the journal.
+While one replica works on a hook, the other replica refuses this hook, so the invoice stays held and Cheddar
+sends the hook again. If a replica dies, the other takes over when the lease has expired, and continues from
+the journal.
 
     pip install 'tallyhook[receiver,postgres]'
     tallyhook mock --catalog examples/catalog.toml --frozen
@@ -12,7 +13,7 @@ again. If a replica dies, the other takes over when the lease has expired, and c
 
 Adapt `gigabytes_used` and the product's code. Put a proxy in front of the replicas, and register the proxy's
 address. TALLYHOOK_INBOX, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A
-KeyError names a missing one.
+KeyError names a missing variable.
 """
 
 import argparse

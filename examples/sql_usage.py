@@ -1,7 +1,7 @@
-"""Usage from your own table, read with SQLAlchemy: the bytes of the period that the invoice bills.
+"""Bill usage from your own table, read with SQLAlchemy: the bytes of the period that the invoice bills.
 
-The database adds up whole numbers, from the period's start up to, but not including, its end. So no byte is
-billed twice or left out. Try it against the mock, in two terminals of a clone:
+The database adds up whole numbers, from the period's start up to, but not including, the period's end. So no
+byte is billed twice or left out. Try it against the mock, in two terminals of a clone:
 
     tallyhook mock --catalog examples/catalog.toml --frozen
     set -a; . examples/mock.env; set +a
@@ -11,7 +11,7 @@ billed twice or left out. Try it against the mock, in two terminals of a clone:
 Without any transfers, Ada's month costs 50.00: her plan and three seats.
 
 Adapt the table and the unit. DATABASE_URL, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the
-environment. A KeyError names a missing one.
+environment. A KeyError names a missing variable.
 """
 
 from datetime import datetime
@@ -53,7 +53,7 @@ Base.metadata.create_all(engine)  # does nothing if the table exists
 
 
 def gigabytes_used(customer: str, period: Period) -> Decimal:
-    """The quantity, rounded to four decimals, the most that Cheddar accepts."""
+    """Return the gigabytes used, rounded to four decimals, because Cheddar accepts no more than four."""
     query = select(func.coalesce(func.sum(Transfer.bytes), 0)).where(
         Transfer.customer == customer, Transfer.at >= period.start, Transfer.at < period.end
     )

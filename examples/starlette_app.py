@@ -1,4 +1,4 @@
-"""A Starlette application as a listener, with a health check and a page that shows its work.
+"""A Starlette application that is a listener, with a health check and a page that shows the receiver's work.
 
 Try it against the mock, in two terminals of a clone:
 
@@ -9,7 +9,7 @@ Try it against the mock, in two terminals of a clone:
 Then advance the clock by a month and an hour: `tallyhook clock advance 1mo`, `tallyhook clock advance 1h`.
 
 Adapt `gigabytes_used`, the product's code, and the check of who may see the page. CHEDDAR_USER,
-CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names a missing one.
+CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names a missing variable.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -46,7 +46,7 @@ def is_operator(headers: Mapping[str, str]) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-    async with client, receiver:  # at the end, waits for running work, then closes
+    async with client, receiver:  # at the end, waits until running work is done, then closes both
         yield
 
 

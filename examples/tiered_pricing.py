@@ -1,16 +1,17 @@
 """Tiered prices: Cheddar counts the gigabytes, and the review adds a charge for them.
 
-A plan has only one price per item. So this plan includes 99999999.9 GB, which means unlimited and free, and
-the tiers are in this file. Try it against the mock, in two terminals of a clone:
+A plan can have only one price per item. So this plan includes 99999999.9 GB, which makes the item unlimited
+and free, and the tiers are in this file. Try it against the mock, in two terminals of a clone:
 
     tallyhook mock --catalog examples/metered.toml --frozen
     set -a; . examples/mock.env; set +a
     uvicorn --app-dir examples tiered_pricing:app --port 8000
 
-Bea has used 612 GB: a month and an hour later (`tallyhook clock advance 1mo`, `… 1h`) she has paid 45.60.
+Bea has used 612 GB. Advance the clock by a month and an hour (`tallyhook clock advance 1mo`, `… 1h`), and she
+has paid 45.60.
 
 Adapt TIERS, the plan and the item. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the
-environment. A KeyError names a missing one.
+environment. A KeyError names a missing variable.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -36,7 +37,7 @@ receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 
 def price(used: Decimal) -> Decimal:
-    """The price of this many units. Tiers are added exactly, and the sum is rounded once."""
+    """Return the price of this many units. The tiers' exact prices are added, and the sum is rounded once."""
     amount = Decimal(0)
     for size, each in TIERS:
         units = min(used, size)
@@ -49,7 +50,7 @@ def price(used: Decimal) -> Decimal:
 async def audit(review: Review) -> None:
     if review.plan.code != PLAN:
         return
-    used = review.quantity(ITEM)  # what Cheddar has counted; or ask your own database
+    used = review.quantity(ITEM)  # as counted by Cheddar; or ask your own database
     if amount := price(used):
         review.charge(CHARGE, amount, f"{used.normalize():f} {ITEM}")
 

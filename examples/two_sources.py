@@ -22,12 +22,12 @@ cheddar = Cheddar("ACME", env.get("CHEDDAR_SECRET", "acme-secret-key"), client)
 meters = StandardWebhooks("meters", env.get("METERS_SECRET", "whsec_bWV0ZXJzIG9mIGEgdGVzdCwgMjQgYnl0ZXM="))
 receiver = Receiver(cheddar, meters, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
-gigabytes: Counter[str] = Counter()  # a table of your own database
+gigabytes: Counter[str] = Counter()  # use a table of your own database instead
 
 
 @receiver.on("meter.read", source=meters)
 async def read(event: Event[dict[str, Any]]) -> None:
-    """Runs at least once for each event. A repeated event has the same `event.key`."""
+    """Add a reading. This may run more than once for an event; a repeated event has the same `event.key`."""
     gigabytes[event.payload["customer"]] += event.payload["gigabytes"]
 
 

@@ -3,11 +3,11 @@
     python examples/usage_audit.py accounts.toml             # a dry run: prints the changes only
     python examples/usage_audit.py accounts.toml --apply
 
-Run it every hour, one at a time (`flock audit.lock python usage_audit.py …`). You can run it twice
-and interrupt it at any point: its journal contains what it did. It exits with 1 if a person must check an
-outcome.
+Run this program every hour, but never twice at the same time (`flock audit.lock python usage_audit.py …`).
+You can repeat or interrupt a run at any point, because a journal records what was done. The program exits
+with 1 if a person must check an outcome.
 
-Adapt `blocks_used`. accounts.toml contains the logins; a system that it leaves out is not audited:
+Adapt `blocks_used`. accounts.toml contains the logins. Leave out the systems that you don't want to audit:
 
     [cheddar]
     product = "ACME"
@@ -57,17 +57,20 @@ from tallyhook.audit import (
 
 
 def blocks_used(system: str, account: str) -> int:
-    return 8  # ask your own database here: 200 GB above the plan, in blocks of 25
+    return 8  # ask your own database here; for example, 200 GB above the plan are 8 blocks of 25
 
 
 def usage(audit: Audit) -> None:
-    """The audit, the same for all systems. Declare 0 too, because the current quantity would be billed."""
+    """Declare the usage, in the same way for all systems.
+
+    Declare a usage of 0 too, because otherwise the current quantity would be billed.
+    """
     audit.set_quantity("blocks", blocks_used(audit.window.system, audit.window.account))
     audit.run_when_done()
 
 
 def systems(accounts: dict[str, Any], clients: ExitStack) -> Iterator[System]:
-    """The systems in the file. `url` is for tests against a mock."""
+    """Yield the systems in accounts.toml. To test against a mock, give a system its `url`."""
     if given := accounts.get("cheddar"):
         url = {"base_url": given["url"]} if "url" in given else {}
         client = tallyhook.Client(given["product"], given["user"], given["password"], **url)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.client`: calls beside posts by httpx whose answers lxml parses, and the imports."""
+"""`python -m benchmarks.client`: compare calls and imports with plain httpx, whose answers lxml parses."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ from tallyhook import AsyncClient, calls
 USER, PASSWORD = "ops@example.com", "cheddar"
 CREDENTIALS = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 CUSTOMER = "harbour/42+b"
-# What `set_item_quantity` sends below, byte for byte.
+# The request that `set_item_quantity` sends below, byte for byte.
 CALL = calls.set_item_quantity(CUSTOMER, "GB", "12.5")
 PATH = f"/{CALL.path}?{urlencode((('productCode', 'ACME'), *CALL.query))}"
 HEADERS = {"Authorization": f"Basic {CREDENTIALS}", "Content-Type": "application/x-www-form-urlencoded"}
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def measured_calls(rounds: int, count: int) -> dict[str, list[float]]:
-    """Seconds for each call, of either kind, on connections that stay open."""
+    """Return the seconds per call for each client, on connections that stay open."""
     with answering() as url, asyncio.Runner() as runner:
 
         async def make() -> tuple[AsyncClient, httpx.AsyncClient, httpx.AsyncClient]:
@@ -110,7 +110,7 @@ def measured_calls(rounds: int, count: int) -> dict[str, list[float]]:
 
 
 async def in_turn(call: Call, count: int, at_once: int) -> float:
-    """Seconds for so many calls, by so many tasks that make one after the other."""
+    """Return the seconds for `count` calls. `at_once` tasks each make one call after another."""
 
     async def make(number: int) -> None:
         for _ in range(number, count, at_once):
@@ -122,7 +122,7 @@ async def in_turn(call: Call, count: int, at_once: int) -> float:
 
 
 def seconds_of(statement: str) -> float:
-    """How long a fresh interpreter takes for an import, its own start not counted."""
+    """Return how many seconds a new interpreter takes for a statement, without the interpreter's start."""
     code = f"import time; began = time.perf_counter(); {statement}; print(time.perf_counter() - began)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(ended.stdout)

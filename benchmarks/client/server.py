@@ -1,6 +1,6 @@
-"""A server that answers every request with one customer's document, in a process of its own.
+"""A server in a separate process that answers every request with one customer's document.
 
-It does as little as HTTP allows, so that what is measured is the client.
+It does as little as possible, so that the benchmark measures the client.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[2] / "tests" / "fixtures" / "customer.xml"
 
 @contextmanager
 def answering() -> Iterator[str]:
-    """The server's URL."""
+    """Run the server, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         command = [sys.executable, "-m", "benchmarks.client.server", str(listening.fileno())]
         process = subprocess.Popen(command, pass_fds=[listening.fileno()])
@@ -30,7 +30,7 @@ def answering() -> Iterator[str]:
 
 
 class Answering(asyncio.Protocol):
-    """One connection. Requests have to say their length."""
+    """One connection. A request with a body must have a Content-Length."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer

@@ -1,1 +1,1 @@
-"""Kill the receiver at every point of its work, inject faults, and count what the customers paid."""
+"""Kill the receiver at every point of its work, inject faults, and check what the customers paid."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.crash`: the promises of the review, under everything that may go wrong."""
+"""`python -m benchmarks.crash`: test what a review promises while receivers die and other faults happen."""
 
 import argparse
 import asyncio
@@ -59,7 +59,7 @@ def main() -> None:
         help="for the harness's own test: code without one of its safeguards",
     )
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the receivers would go on
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # otherwise the receivers would keep running
     started = time.monotonic()
     tally = asyncio.run(_run(given))
     _show(tally)
@@ -101,7 +101,7 @@ async def _run(given: argparse.Namespace) -> Tally:
         task = bar.add_task("billing and killing", total=given.runs)
 
         async def run(lane: int) -> None:
-            """Every so manieth run, in a world of its own."""
+            """Do every `lanes`-th run, starting with run `lane`, with a separate mock and inbox."""
             seed = options.seed if lanes == 1 else options.seed * 1000 + lane
             async with (
                 _inbox(given.inbox) as (inbox, database),
@@ -111,14 +111,14 @@ async def _run(given: argparse.Namespace) -> Tally:
                 for _ in range(lane, given.runs, lanes):
                     try:
                         await harness.run()
-                    except RuntimeError as error:  # what the others have found is told all the same
+                    except RuntimeError as error:  # the results of the other lanes are still reported
                         harness.tally.stuck += 1
                         harness.tally.what += str(error).splitlines()
                         return
                     tally = summed(tallies)
                     wrong = " ".join(f"{it} {getattr(tally, it)}" for it in _WRONG if getattr(tally, it))
                     bar.update(task, advance=1, description=wrong or "billing and killing")
-                    if not bar.console.is_terminal:  # where no bar is seen
+                    if not bar.console.is_terminal:  # the progress bar isn't shown
                         bar.console.print(
                             f"run {tally.runs} of {given.runs}: {tally.invoices} invoices,"
                             f" {tally.kills} kills, {tally.stops} stops, {tally.cuts} cuts,"

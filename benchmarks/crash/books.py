@@ -1,7 +1,7 @@
-"""What each customer uses, what its review declares and what it has to pay, from seed and code alone.
+"""Each customer's usage, what the customer's review declares, and the amount due.
 
-The receiver's process reads its usage here, and the harness checks the bills against `due`, which knows
-nothing of invoices, journals or the mock's engine.
+All of this depends only on the seed and the customer's code. The receiver's process takes the usage from
+here. The harness checks the bills against `due`, which doesn't use invoices, journals or the mock's engine.
 """
 
 import random
@@ -34,7 +34,10 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class Usage:
-    """`adjustments` may hold the same one twice: two charges of one content are two charges."""
+    """A customer's usage and adjustments in a period.
+
+    `adjustments` may contain two equal entries. They are two separate charges.
+    """
 
     gigabytes: Decimal
     adjustments: tuple[Adjustment, ...]
@@ -46,16 +49,16 @@ class Usage:
 
     @property
     def due(self) -> Decimal:
-        """What the customer has to pay for the period, in cents, before any credit is carried forward."""
+        """The amount due for the period, rounded to cents, before any credit is carried forward."""
         overage = max(Decimal(0), self.gigabytes - INCLUDED) * OVERAGE
         lines = [BASE, overage.quantize(Decimal("0.01"), ROUND_HALF_UP)]
         return sum(lines + [adjustment.amount for adjustment in self.adjustments], Decimal(0))
 
 
 def usage_of(seed: int, customer: str, version: int = 0) -> Usage:
-    """The same for the same seed and customer, in whatever process.
+    """Return a customer's usage. It is the same in every process for the same seed, customer and version.
 
-    Version 0 is what is known at first; each later one differs in the quantity and one adjustment.
+    Version 0 is the first declaration. Each later version has another quantity and one other adjustment.
     """
     dice = random.Random(f"{seed}/{customer}")
     adjustments = [_adjustment(dice) for _ in range(dice.randint(1, 3))]

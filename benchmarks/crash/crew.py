@@ -1,4 +1,4 @@
-"""The receivers' processes: the dead are counted and replaced, the stopped go on after a while."""
+"""Manage the receivers' processes: count and replace dead ones, and resume stopped ones after a while."""
 
 import asyncio
 import multiprocessing
@@ -20,9 +20,13 @@ __all__ = ["Crew"]
 
 
 class Crew:
-    """`deaths` gives, for each new process, the points at which it dies and at which it stops."""
+    """The receivers' processes.
 
-    # Forking from a process that has everything loaded takes a tenth of starting anew.
+    `deaths` is called for each new process. It returns the number of the point at which the process dies and
+    of the point at which it stops.
+    """
+
+    # Forking from a process that has loaded everything takes a tenth of the time of a fresh start.
     _context = multiprocessing.get_context("forkserver")
     _context.set_forkserver_preload(
         ["benchmarks.crash.__main__", "httpcore", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto"]
@@ -51,7 +55,7 @@ class Crew:
         return not any(member.shared.is_stopped.value for member in self._members)
 
     def told(self) -> list[str]:
-        """What each receiver is at; the living ones write their stacks to stderr."""
+        """Return a line about each receiver's state, and make live receivers print their stacks to stderr."""
         lines = []
         for member in self._members:
             shared, process = member.shared, member.process
@@ -63,18 +67,21 @@ class Crew:
         return lines
 
     async def muster(self) -> None:
-        """Replace the dead, and wait until everybody listens."""
+        """Replace dead receivers, and wait until all receivers listen."""
         for place, member in enumerate(self._members):
             if not member.process.is_alive():
                 self._bury(member)
                 self._members[place] = self._recruit()
         for member in self._members:
-            # One that dies at a point of its start is replaced by the next muster.
+            # A receiver that dies while it starts is replaced by the next call.
             while not member.shared.is_ready.value and member.process.is_alive():
                 await asyncio.sleep(0.01)
 
     async def wake(self, *, turns_back: bool) -> None:
-        """Let the one that sleeps go on, and wait until it does nothing any more."""
+        """Resume the sleeping receiver, and wait until it has finished its work.
+
+        If `turns_back` is True, first set the clock back to the time at which that receiver stopped.
+        """
         sleepers = [member for member in self._members if member.slept_at]
         if not sleepers:
             raise RuntimeError("no receiver came to the point at which it sleeps")
@@ -86,7 +93,7 @@ class Crew:
         await self._rest(sleeper, passed)
 
     async def _rest(self, member: "_Member", passed: int) -> None:
-        """Until it has passed more points than that, and then none for a second."""
+        """Wait until the receiver has passed more points than `passed`, and then no point for a second."""
         last = passed
         while member.process.is_alive():
             await asyncio.sleep(1)
@@ -95,7 +102,7 @@ class Crew:
             last = member.shared.passed.value
 
     async def cut(self) -> None:
-        """All die at once, with their machine."""
+        """Kill all receivers at once, as if their machine had lost its power."""
         for member in self._members:
             if member.process.is_alive():
                 member.process.kill()
@@ -121,19 +128,19 @@ class Crew:
             await asyncio.to_thread(member.process.join)
             if member.waking is not None:
                 member.waking.cancel()
-            member.shared.is_stopped.value = 0  # nobody is to wake it any more
+            member.shared.is_stopped.value = 0  # so that it isn't woken again
             member.process.close()
 
     def _bury(self, member: "_Member") -> None:
         if member.process.exitcode == STARTUP_FAILURE:
-            # Its inbox could not be opened: one that stands still has locked it, or the database is away.
+            # Its inbox could not be opened: a stopped receiver has locked it, or the database is down.
             return
         if member.process.exitcode != -signal.SIGKILL:
             raise RuntimeError(f"a receiver ended by itself, with {member.process.exitcode}")
         self.kills += 1
 
     async def _watch(self) -> None:
-        """Let the stopped go on, once another has had the time to take over."""
+        """Resume each stopped receiver after another receiver has had time to take over."""
         while True:
             await asyncio.sleep(0.02)
             for member in self._members:
@@ -151,7 +158,7 @@ class Crew:
         await self._wake(member)
 
     async def _wake(self, member: "_Member") -> None:
-        while member.shared.is_stopped.value:  # it may only be about to stop
+        while member.shared.is_stopped.value:  # the signal is lost if the process is only about to stop
             with suppress(ProcessLookupError):
                 os.kill(member.process.pid, signal.SIGCONT)
             await asyncio.sleep(0.05)
@@ -177,4 +184,4 @@ class _Member:
     process: Any
     shared: Shared
     waking: asyncio.Task[None] | None = None
-    slept_at: float = 0.0  # by the receivers' clock; only `wake` wakes it
+    slept_at: float = 0.0  # by the receivers' clock; only `wake` resumes a receiver that has this time

@@ -1,9 +1,12 @@
-"""Power cuts for SQLite: what each file held when it was last flushed, and the way back to it.
+"""Simulate power cuts for SQLite: copy each file when it is flushed, and restore the copies after the cut.
 
-The system library of SQLite that Python uses gets a VFS of ours as its default: the usual one, but for
-`xSync`, which copies the file once the real one has returned, and `xDelete`. After a power cut the files are
-what was copied. Limits: what was written but not flushed is lost as a whole (a real disk may keep parts of
-it, in any order), a file's existence counts as durable once it was flushed, and deletions are at once.
+SQLite gets a default VFS that differs from the usual one in two functions: `xSync` copies the file after the
+usual `xSync` has returned, and `xDelete` also deletes the copy. This works with the system's SQLite library
+that Python uses.
+
+The simulation has limits. A power cut loses everything that was written but not flushed, while a real disk
+may keep parts of it, in any order. A flushed file is sure to exist after the cut. Deletions take effect at
+once.
 """
 
 import ctypes
@@ -29,18 +32,18 @@ _SYNC_AT = 5 * _WORD
 # sqlite3_vfs: iVersion, szOsFile, mxPathname and padding, pNext, zName, pAppData, xOpen, xDelete, ...
 _NAME_AT, _OPEN_AT, _DELETE_AT, _VFS = 24, 40, 48, 40 + 16 * _WORD
 
-_kept: list[Any] = []  # what the library points to
+_kept: list[Any] = []  # objects that the library has pointers to, so that they aren't freed
 
 
 class Disk:
-    """The images of a database's files beside them, and what a power cut makes of the files."""
+    """A disk with a database's files and, in the folder `flushed`, copies of their last flushed content."""
 
     def __init__(self, database: Path) -> None:
         self._folder = database.parent
         self._name = database.name
 
     def cut(self) -> None:
-        """All processes are dead: the files become what was flushed last."""
+        """Restore the last flushed content of all files. All processes must be dead."""
         for file in self._folder.glob(f"{self._name}*"):
             file.unlink()
         for image in (self._folder / "flushed").glob(f"{self._name}*"):
@@ -48,7 +51,7 @@ class Disk:
 
 
 def record_flushes(folder: Path) -> None:
-    """Copy each file of `folder` that this process's SQLite flushes from now on to `folder/flushed`."""
+    """From now on, copy each file in `folder` that this process's SQLite flushes to `folder/flushed`."""
     images = folder / "flushed"
     images.mkdir(exist_ok=True)
     library = ctypes.CDLL(ctypes.util.find_library("sqlite3"))
@@ -58,8 +61,8 @@ def record_flushes(folder: Path) -> None:
     name = ctypes.create_string_buffer(b"flushes")
     opening = _OPEN(_pointer(ctypes.addressof(vfs) + _OPEN_AT))
     deleting = _DELETE(_pointer(ctypes.addressof(vfs) + _DELETE_AT))
-    patched: dict[int, int] = {}  # the usual methods -> ours
-    paths: dict[int, str] = {}  # open files
+    patched: dict[int, int] = {}  # from the address of the usual methods to the address of ours
+    paths: dict[int, str] = {}  # the paths of open files
 
     def copy(path: str) -> None:
         image = images / Path(path).name
@@ -93,7 +96,7 @@ def record_flushes(folder: Path) -> None:
 
 
 def _with_sync(methods: int, paths: dict[int, str], copy: Callable[[str], None]) -> int:
-    """The address of a copy of these methods, whose xSync copies the file afterwards."""
+    """Return the address of a copy of these methods. After a flush, the copy's xSync copies the file."""
     ours = ctypes.create_string_buffer(ctypes.string_at(methods, _METHODS), _METHODS)
     syncing = _SYNC(_pointer(methods + _SYNC_AT))
 

@@ -1,4 +1,4 @@
-"""What goes wrong beside the deaths of receivers, each to be switched on by its name."""
+"""The faults besides the deaths of receivers. Each can be switched on by its name."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ KINDS = {
     "power": "the machine loses its power: SQLite's files go back to their last fsync",
     "database": "PostgreSQL is killed (kill -9) or stopped at once, and started again",
 }
-# Of hooks, always on; what happens to calls is the proxy's.
+# Faults of hooks, which are always on. The proxy causes the faults of calls.
 HOOKS = (
     Fault(FaultKind.DUPLICATE, probability=0.15),
     Fault(FaultKind.TIMEOUT, probability=0.1, seconds=0.05),
@@ -26,12 +26,12 @@ HOOKS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """One thing that goes wrong for certain, in place of everything that may.
+    """One fault that is certain to happen, instead of all the random ones.
 
-    `sleeps_at` is the point at which the first receiver to come there is stopped. It goes on when another
-    has done the work; where `turns_back`, by a clock that was set back to where it was when it stopped.
-    `forgets`: somebody else's equal charge stands on the invoice, and the first adding is answered with the
-    document before it, and is not carried out.
+    The first receiver that reaches the point `sleeps_at` is stopped, and resumed when another receiver has
+    done the work. If `turns_back` is True, the clock is then set back to the time at which the receiver was
+    stopped. If `forgets` is True, the invoice already has an equal charge that somebody else added. The first
+    call that adds a charge is not carried out, and is answered with an older document.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""The harness: a mock, a network that misleads, receivers that die, and an auditor that trusts nobody."""
+"""The harness: a mock, a proxy that causes faults, receivers that die, and an audit of every invoice."""
 
 import asyncio
 import os
@@ -48,22 +48,23 @@ BYSTANDER = "bystander"
 MONTH = timedelta(days=31)
 HOUR = timedelta(hours=1)
 
-# A delivery that has not got through after so many tries is a bug of the receiver, not bad luck.
+# A hook that is not acknowledged after this many attempts shows a bug in the receiver, not bad luck.
 _MOST_TRIES = 120
 
-# How likely somebody meddles with an invoice at each write and between two attempts. Far more often than in
-# any office, and seldom enough that most reviews are left to end.
+# The probability that somebody changes an invoice, at each write and between two attempts. This is far more
+# often than in reality, but rare enough that most reviews can finish.
 _MEDDLES = 0.03
 
-# Seconds for one period, even on a machine that is busy with something else.
+# The time limit for one period in seconds. It is long enough for a busy machine.
 _PERIOD = 900
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is played: `hooks` customers are billed at a time, `kinds` are names of KINDS.
+    """How to run the harness.
 
-    With a `scene` nothing else goes wrong.
+    `hooks` is the number of customers who are billed at the same time. `kinds` are the names in KINDS of the
+    faults to cause. If there is a `scene`, no other faults happen.
     """
 
     seed: int = 1
@@ -78,16 +79,21 @@ class Options:
 
 @dataclass
 class Tally:
-    """What happened, over all runs.
+    """The results of all runs.
 
-    `double` and `lost` count charges of ours, `quantity` and `early` and `stuck` invoices: executed on
-    another quantity than was declared, before an hour had passed, never acknowledged or never paid. `asked`
-    are those for which a person is asked with a reason: somebody had meddled with the invoice, the server
-    kept no marks, one charge was lost three times, or a clock that was set ahead had ended the held hour.
-    Without one they are `stuck`. Their invoices are audited as all others are, unless the hook was not
-    acknowledged and the invoice is held still, or a person ran it. `reasons` are the questions. `kills` count
-    receivers that died in the middle of their work, `stops` those that stood still, `cuts` power cuts and
-    restarts of the database.
+    `double` and `lost` count charges that the receivers added twice or not at all. The following fields count
+    invoices:
+
+    - `quantity`: executed with another quantity than the declared one;
+    - `early`: executed before the hour was over;
+    - `stuck`: never acknowledged, never paid, or a person was asked without a good reason;
+    - `asked`: a person was asked for a good reason: somebody had changed the invoice, the server kept no
+      marks, one charge was lost three times, or the hour had ended because the clock was set ahead.
+
+    Invoices about which a person was asked are audited too, except if the hook was not acknowledged and the
+    invoice is still held or was run by a person. `reasons` counts the questions. `kills` counts receivers
+    that died during their work, `stops` receivers that were stopped, and `cuts` power cuts and restarts of
+    the database.
     """
 
     runs: int = 0
@@ -110,7 +116,7 @@ class Tally:
 
 
 def summed(tallies: Sequence[Tally]) -> Tally:
-    """All of them in one."""
+    """Return the sum of all tallies."""
     whole = Tally()
     for tally in tallies:
         for name, value in vars(tally).items():
@@ -119,7 +125,7 @@ def summed(tallies: Sequence[Tally]) -> Tally:
 
 
 class Harness:
-    """Plays some customers' periods after the others'; `run` adds to `tally`."""
+    """Bills customers, period after period. `run` adds the results to `tally`."""
 
     def __init__(
         self,
@@ -149,8 +155,8 @@ class Harness:
     async def opened(
         cls, options: Options, inbox: str, database: Postgres | Disk
     ) -> AsyncIterator["Harness"]:
-        """A harness with its mock and proxy served, and the address of the receivers reserved."""
-        # A receiver that stands still must not keep the hook from the others.
+        """Yield a harness whose mock and proxy are being served. The receivers' address is reserved."""
+        # The timeout is short, so that a stopped receiver doesn't keep the hook from the other receivers.
         sender = Sender(timeout=LEASE if "stop" in options.kinds or options.scene.sleeps_at else 5)
         mock = Mock(CATALOG, start=datetime(2026, 1, 1, tzinfo=UTC), sender=sender, seed=options.seed)
         codes: dict[str, str] = {}
@@ -193,20 +199,20 @@ class Harness:
                         await proxy.aclose()
 
     async def run(self) -> None:
-        """Some customers' period, in which at least one receiver was killed if receivers die."""
+        """Play one period. If receivers are to die, repeat this until at least one receiver was killed."""
         if not self._length and (self._options.deaths or "stop" in self._options.kinds):
             await self._measure()
         kills = -1
         while kills < (1 if self._options.deaths else 0):
-            kills = await self._play()  # one whose appointed point was not reached proves nothing
+            kills = await self._play()  # a run in which no receiver reaches its point of death proves nothing
         self.tally.runs += 1
 
     async def _measure(self) -> None:
-        """How many points an undisturbed review passes."""
+        """Count the points that a review passes without any faults."""
         await self._play(is_pilot=True)
 
     async def _play(self, *, is_pilot: bool = False) -> int:
-        """Play one period; how many receivers were killed in it."""
+        """Play one period, and return how many receivers were killed."""
         count = 1 if is_pilot else self._options.hooks
         plays = [await self._begin(self._next_code()) for _ in range(count)]
         crew = Crew(
@@ -253,7 +259,7 @@ class Harness:
 
     @asynccontextmanager
     async def _watched(self, crew: Crew, plays: list["_Play"]) -> AsyncIterator[None]:
-        """Raises RuntimeError where a period does not end, with what is known of the reason."""
+        """Raise RuntimeError if a period doesn't end in time. The message helps to find the cause."""
         limit = asyncio.timeout(_PERIOD)
         try:
             async with limit:
@@ -267,7 +273,7 @@ class Harness:
             raise RuntimeError("\n".join([f"no end within {_PERIOD} s", *lines])) from error
 
     def _next_code(self) -> str:
-        """A new customer's; in a scene that of one whose invoice stays held."""
+        """Return a new customer's code. In a scene, take a customer whose review doesn't run the invoice."""
         while True:
             code = f"C{self._customers}"
             self._customers += 1
@@ -282,7 +288,11 @@ class Harness:
         return _Play(code, usage, person, Mischief(frozenset(), random.Random(0)))
 
     def _deaths(self) -> Callable[[], tuple[int, int]]:
-        """When the receivers die and stop, each in its turn: the first at every point one after the other."""
+        """Return a function that decides at which points the next receiver dies and stops.
+
+        The first receivers die at the first point in the first run, at the second point in the second run,
+        and so on. Their successors die at random points, or not at all.
+        """
         self._turn += 1
         length = max(1, self._length * self._options.hooks // self._options.receivers)
         first = (self._turn - 1) % length + 1
@@ -300,10 +310,10 @@ class Harness:
         return next_death
 
     async def _disturb(self, play: "_Play") -> None:
-        """Faults on this customer's calls and hooks, by chance but the same for the same seed."""
+        """Plan random faults for this customer's calls and hooks. They are the same for the same seed."""
         kinds = self._options.kinds
         rewrites = self._dice.choice(["", "", "case", "spaces", "cut"]) if "documents" in kinds else ""
-        # A charge that was refused and is there all the same is known by its mark alone.
+        # A charge that was added but answered with an error can be recognised only by its mark.
         refuses = self._options.marks and rewrites != "cut"
         play.mischief = Mischief(kinds, random.Random(self._dice.getrandbits(32)), rewrites, refuses=refuses)
         if "people" in kinds:
@@ -327,7 +337,7 @@ class Harness:
         self._proxy.mischief[play.code] = play.mischief
 
     async def _bill(self, plays: list["_Play"], crew: Crew, *, is_pilot: bool) -> None:
-        """Have the hooks tried until they are acknowledged, and the second looks done."""
+        """Have the hooks delivered until they are acknowledged and the second looks are done."""
         for play in plays:
             play.delivery = self._delivery(play.code)
         for _ in range(_MOST_TRIES):
@@ -349,7 +359,7 @@ class Harness:
         await self._look_again(plays, crew)
 
     async def _look_again(self, plays: list["_Play"], crew: Crew) -> None:
-        """Time passes within the held hour, until nothing is left to be looked at."""
+        """Let time pass within the held hour, until no second look is left to do."""
         by = UNKNOWN_FOR + timedelta(seconds=90)
         for _ in range(_MOST_TRIES):
             await crew.muster()
@@ -359,10 +369,10 @@ class Harness:
             if due is None:
                 return
             now = datetime.now(UTC) + timedelta(seconds=crew.ahead.value)
-            by = max(timedelta(seconds=65), due - now)  # farther off where the clock was set back
+            by = max(timedelta(seconds=65), due - now)  # longer if the clock was set back
 
     async def _next_look(self, plays: list["_Play"]) -> datetime | None:
-        """Read the inbox: what it knows of these hooks, and when the next second look is due."""
+        """Read the hooks' records and journals from the inbox. Return when the next second look is due."""
         inbox = open_inbox(self._settings.inbox)
         await inbox.open()
         try:
@@ -381,18 +391,19 @@ class Harness:
     async def _pass(
         self, crew: Crew, by: timedelta = UNKNOWN_FOR + timedelta(seconds=90), *, taken: bool
     ) -> None:
-        """Let leases end if hooks are taken, and what is on its way arrive; then time goes by on the
-        receivers' clock, unless one stands still.
+        """Let time pass on the receivers' clock, unless a receiver is stopped.
+
+        Before that, wait until all requests have arrived and, if `taken` is True, until the leases end.
         """
         if taken:
             await asyncio.sleep(LEASE)
         if not (crew.are_all_awake or self._options.scene.sleeps_at):
-            return  # another takes over, and the one that stands still goes on in the middle of it
+            return  # another receiver takes over, and the stopped one resumes while that one works
         await self._proxy.idle()
         crew.ahead.value += by.total_seconds()
 
     async def _happen(self, plays: list["_Play"], crew: Crew) -> None:
-        """What goes wrong between two attempts."""
+        """Cause the faults that happen between two attempts."""
         kinds, dice = self._options.kinds, self._dice
         if "people" in kinds:
             for play in plays:
@@ -401,14 +412,14 @@ class Harness:
             crew.version.value += 1
         if "clock" in kinds and dice.random() < 0.3:
             hours = dice.choice([-30, -2, 2, 30])
-            if hours > 0:  # else what is on its way would be given up: see docs/review.md
+            if hours > 0:  # otherwise the review would give up requests that are on their way: docs/review.md
                 await self._proxy.idle()
             for play in plays:
                 play.has_lost_its_hour |= hours > 0
             crew.ahead.value += hours * 3600
 
     async def _cut(self, crew: Crew) -> None:
-        """Now and then, in the middle of an attempt, the machine or the database dies."""
+        """Sometimes let the machine or the database die during an attempt."""
         kind = "database" if isinstance(self._database, Postgres) else "power"
         if kind not in self._options.kinds or self._dice.random() > 0.3:
             return
@@ -428,7 +439,7 @@ class Harness:
         for _ in range(100):
             try:
                 database.start()
-            except RuntimeError:  # the killed one's children are not gone yet
+            except RuntimeError:  # the child processes of the killed database haven't ended yet
                 time.sleep(0.1)
             else:
                 return
@@ -469,7 +480,7 @@ class Harness:
         elif not is_acknowledged:
             self._wrong("stuck", 1, play, "never acknowledged")
             return
-        # Which version was declared last is the receivers' affair: it has to be one of them.
+        # Any version of the declaration may have been applied, so the invoice must match one of them.
         found = [
             _compared(invoice, usage_of(self._options.seed, play.code, number), person)
             for number in range(version + 1)
@@ -502,7 +513,7 @@ class _Play:
     mischief: Mischief
     delivery: Delivery = field(init=False)
     is_asked: bool = False
-    has_lost_its_hour: bool = False  # by a clock that was set ahead
+    has_lost_its_hour: bool = False  # because a clock was set ahead
     record: Record | None = None
     entries: Sequence[Entry] = ()
 
@@ -512,13 +523,13 @@ class _Play:
 
     @property
     def is_taken(self) -> bool:
-        """Whether the last attempt got no answer, or the answer that another worker has the hook."""
+        """Whether the last attempt got no answer, or the answer said that another worker has the hook."""
         last = self.delivery.attempts[-1] if self.delivery.attempts else None
         return last is not None and (last.status is None or "another worker" in last.answer)
 
     @property
     def is_lost_thrice(self) -> bool:
-        """Whether one charge was given up three times, and none of the three was ever carried out."""
+        """Whether a charge was given up three times and was never added in any of the three attempts."""
         addings = {it.number: it for it in self.entries if isinstance(it, Adding)}
         given_up = [addings[it.number] for it in self.entries if isinstance(it, GivenUp)]
         lost = Counter(it.charge for it in given_up if it.description not in self.mischief.carried_out)
@@ -526,7 +537,7 @@ class _Play:
 
     @property
     def question(self) -> str:
-        """What a person was asked, in the words of the error."""
+        """The question that a person was asked, from the error's message."""
         note = self.record.note if self.record is not None and self.record.state is State.UNRESOLVED else ""
         return note.partition(":")[0] or "something that was cleared up later"
 
@@ -539,7 +550,7 @@ class _Play:
         return next(attempt.at for attempt in self.delivery.attempts if attempt.acknowledged)
 
     def told(self) -> list[str]:
-        """What helps to find the cause: the answers, the inbox's last note and the journal."""
+        """Return lines that help to find a cause: the answers, the inbox's last note and the journal."""
         answers = ", ".join(
             f"{made.status or 'none'} {made.answer}".strip() for made in self.delivery.attempts
         )
@@ -554,16 +565,16 @@ class _Play:
         return [f"    {line}" for line in [*lines, *map(str, self.entries)]]
 
     def note(self) -> None:
-        """Look at the last answer."""
+        """Note whether the last answer says that a person must be asked."""
         last = self.delivery.attempts[-1] if self.delivery.attempts else None
         self.is_asked |= last is not None and last.status == 500 and "unresolved" in last.answer
 
 
 def _compared(invoice: Invoice, usage: Usage, person: Person) -> tuple[int, int, bool]:
-    """Charges too many and too few, and whether the rest of what was paid is wrong."""
+    """Return how many charges are too many, how many are missing, and whether the rest was paid wrongly."""
     expected, there = usage.counted + person.added, content(custom(invoice))
     double, lost = (there - expected).total(), (expected - there).total()
-    lost = max(0, lost - person.deleted.total())  # they may have deleted it after the review
+    lost = max(0, lost - person.deleted.total())  # the person may have deleted charges after the review
     _, paid = _payment(invoice)
     others = sum((charge.amount for charge in person.added.elements()), Decimal(0))
     missing = sum((charge.amount for charge in (expected - there).elements()), Decimal(0))
@@ -577,6 +588,6 @@ def _payment(invoice: Invoice) -> tuple[datetime | None, Decimal]:
 
 
 async def _sign_up(client: AsyncClient, code: str) -> str:
-    """A new customer's id."""
+    """Create a customer, and return the customer's id."""
     customer = await client.new_customer(code, "Ida", "Lamp", f"{code}@example.com", PLAN_CODE, payment=CARD)
     return customer.id

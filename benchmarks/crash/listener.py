@@ -1,4 +1,7 @@
-"""The receiver under test, as a process of its own that dies or is stopped at a given point of its work."""
+"""The receiver under test, in a separate process that dies or stops at a given point of its work.
+
+A point is a moment before or after a write to the inbox, an API call or an answer. Points are counted.
+"""
 
 import asyncio
 import faulthandler
@@ -32,12 +35,12 @@ __all__ = ["LEASE", "TIMEOUT", "UNKNOWN_FOR", "Settings", "Shared", "listening_s
 
 T = TypeVar("T")
 
-# Real seconds. The harness skips the pauses between retries, so a dead worker's lease has to end soon; and
-# on a busy machine it has to last for an attempt.
+# In real seconds. The lease of a dead worker must end soon, because the harness skips the pauses between
+# retries. But even on a busy machine, a lease must be long enough for an attempt.
 LEASE = 2.0
-# Of a call; what the proxy holds back takes longer.
+# The timeout of a call. The proxy holds some calls back for longer.
 TIMEOUT = 1.0
-# By the receivers' clock, which the harness sets forward where nothing is on its way.
+# By the receivers' clock, which the harness sets forward when no request is on its way.
 UNKNOWN_FOR = timedelta(minutes=5)
 
 _WRITES = ("claim", "finish", "append", "plan")
@@ -45,10 +48,11 @@ _WRITES = ("claim", "finish", "append", "plan")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the process has to know. `dies_at` and `stops_at` count the points passed, 0 = never; it
-    stops again after as many. `sleeps_at` names a point at which one of all the receivers stops.
+    """The settings of a receiver's process.
 
-    `harness` is the process without which this one ends.
+    The process dies after `dies_at` points, and stops each time after `stops_at` more points; 0 means never.
+    `sleeps_at` is the name of a point at which one of the receivers stops. `harness` is the id of the
+    harness's process; if that process ends, this process ends too.
     """
 
     seed: int
@@ -67,12 +71,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Shared:
-    """What processes and harness tell each other.
+    """The values that a receiver's process shares with the harness.
 
-    `sleeps` is how many receivers may yet stop at the point that has a name. `passed` counts the points of
-    this process, `is_stopped` says that it stopped itself, `is_ready` that it
-    listens. `ahead` are the seconds by which the receivers' clock is ahead, `version` is what they declare.
-    None has a lock, which a process that is killed could take with it.
+    `passed` counts the points that the process has passed. `is_stopped` is 1 while the process has stopped
+    itself, and `is_ready` is 1 when it listens. `sleeps` is how many receivers may still stop at the point
+    `sleeps_at`. `ahead` is how many seconds the receivers' clock is ahead, and `version` is the version of
+    the usage that they declare. There are no locks, because a killed process would never release its lock.
     """
 
     passed: c_int
@@ -84,7 +88,7 @@ class Shared:
 
 
 def listening_socket(port: int = 0) -> socket.socket:
-    """A socket that shares its port, so that several receivers stand behind one address."""
+    """Return a socket that shares its port, so that several receivers can listen at one address."""
     shared = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     shared.bind(("127.0.0.1", port))
@@ -92,7 +96,7 @@ def listening_socket(port: int = 0) -> socket.socket:
 
 
 def serve(settings: Settings, shared: Shared) -> None:
-    """The process."""
+    """Run a receiver. This is the main function of its process."""
     logging.disable(logging.CRITICAL)
     threading.Thread(target=_end_with, args=(settings.harness,), daemon=True).start()
     if settings.flushes:
@@ -112,7 +116,7 @@ def _tell_where() -> None:
 
 
 async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
-    # The harness asks where this process hangs, in Python or within a library.
+    # On SIGUSR1, the process prints where it hangs, in Python or in a library.
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell_where)
     faulthandler.register(signal.SIGUSR1, chain=True)
 
@@ -167,15 +171,15 @@ async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
 
 
 async def _look_again(receiver: Receiver) -> None:
-    """As the receiver does it by itself, more often."""
+    """Take second looks more often than the receiver does by itself."""
     while True:
         await asyncio.sleep(0.2)
-        with suppress(Exception):  # it is tried again
+        with suppress(Exception):  # the next round tries again
             await receiver.look_again()
 
 
 class _Fate:
-    """Counts the points that the work passes; at the appointed one nobody gets to say another word."""
+    """Counts the points that the work passes, and kills or stops the process at the chosen points."""
 
     def __init__(self, settings: Settings, shared: Shared) -> None:
         self._settings = settings
@@ -201,7 +205,7 @@ class _Fate:
 
 
 class _MortalInbox:
-    """An inbox whose writes may be the last thing that happens, or the last thing that doesn't."""
+    """An inbox that has a point before and after each write, so that the process can die there."""
 
     def __init__(self, inbox: Any, fate: _Fate) -> None:
         self._inbox = inbox
@@ -223,7 +227,7 @@ class _MortalInbox:
 
 
 class _Network(httpx.AsyncBaseTransport):
-    """API calls that may never leave, be the last thing that does, or whose answer may never be read."""
+    """A transport that has a point before each call, after its request is sent, and after its answer."""
 
     def __init__(self, network: httpx.AsyncBaseTransport, fate: _Fate) -> None:
         self._network = network
@@ -233,7 +237,7 @@ class _Network(httpx.AsyncBaseTransport):
         self._fate.point()
         sent = asyncio.ensure_future(self._network.handle_async_request(request))
         try:
-            # On its way by now, and not answered yet.
+            # By now the request is sent but usually not answered yet.
             await asyncio.wait([sent], timeout=0.002)
             self._fate.point()
             response = await sent
@@ -251,7 +255,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 def _door(app: Callable[..., Awaitable[None]], fate: _Fate) -> Callable[..., Awaitable[None]]:
-    """The receiver's door, with answers that may never be sent, or be the last thing that is."""
+    """Return the receiver's ASGI application with a point before and after each message of an answer."""
 
     async def door(scope: Message, receive: Any, send: Send) -> None:
         async def answer(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Our own code with one of its safeguards taken out, which the harness has to notice."""
+"""Mutants: our own code without one of its safeguards. The harness must find what goes wrong."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ ASGIApp = Callable[..., Awaitable[None]]
 
 
 class Mutant:
-    """The alterations that make one of MUTANTS; none for an empty name."""
+    """Changes the code into one of MUTANTS. An empty name changes nothing."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -76,7 +76,7 @@ def _never_check() -> None:
 
 
 async def _append(self: SQLiteInbox, key: str, owner: str, entry: Entry) -> None:
-    """The real one, but for the owner."""
+    """Append an entry to the journal like the real method, but without checking the owner."""
     line = (key, key, 0.0, encode(entry))
     await self._commits.run(
         lambda connection: connection.execute(
@@ -95,7 +95,10 @@ def _blind() -> None:
 
 
 def _compare_once() -> None:
-    """The second comparison of an attempt, every later one, and those of a second look find nothing to do."""
+    """Change the review so that only the first comparison of an attempt finds changes.
+
+    Later comparisons, and all comparisons of a second look, find nothing to do.
+    """
     compare = apply.Application._compare
 
     def once(self: Any, *, awaits: bool = True) -> Changes:
@@ -109,7 +112,7 @@ def _compare_once() -> None:
 
 
 class _NeverLeft(httpx.AsyncBaseTransport):
-    """Whatever goes wrong is told as if no connection had been made, so that nothing was sent."""
+    """A transport that reports every failure as if no connection had been made and nothing was sent."""
 
     def __init__(self, network: httpx.AsyncBaseTransport, timeout: float) -> None:
         self._network = network
@@ -124,7 +127,7 @@ class _NeverLeft(httpx.AsyncBaseTransport):
 
 
 def _hasty(app: ASGIApp) -> ASGIApp:
-    """Answers 200 as soon as the body is there, and lets the work go on behind it."""
+    """Return an application that answers 200 as soon as it has the body, and does the work afterwards."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def door(scope: Any, receive: Any, send: Any) -> None:

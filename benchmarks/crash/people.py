@@ -1,4 +1,4 @@
-"""Somebody else who works on the invoices, in the billing system's own pages as it were."""
+"""A person who changes invoices while the receivers work, as if in the billing system's own pages."""
 
 import random
 from collections import Counter
@@ -13,10 +13,11 @@ OUTSTANDING = InvoicePeriod.OUTSTANDING
 
 
 class Person:
-    """Works on one customer's outstanding invoice, by a client that nothing gets in the way of.
+    """A person who changes one customer's outstanding invoice, with a client that has no faults.
 
-    `added` and `deleted` is what their charges said, and those that they deleted. `has_meddled`: they did
-    something while a review may have been at work, so that the review may have to ask.
+    `added` counts the charges that the person added, and `deleted` those that the person deleted.
+    `has_meddled` is True if the person changed something while a review may have been running, so that the
+    review may have to ask a person.
     """
 
     def __init__(self, client: AsyncClient, code: str, usage: Usage, seed: int) -> None:
@@ -30,20 +31,23 @@ class Person:
         self._dice = random.Random(seed)
 
     async def prepare(self) -> None:
-        """Before any review begins: a charge that is the same as one that will be declared, or nothing."""
+        """Before any review begins, maybe add a charge that is equal to one that will be declared."""
         if self._dice.random() < 0.5:
             await self._add(self._dice.choice(self._usage.adjustments))
 
     async def imitate(self) -> None:
-        """Add a charge that is the same as the first that will be declared."""
+        """Add a charge that is equal to the first one that will be declared."""
         await self._add(self._usage.adjustments[0])
 
     async def act(self, likely: float) -> None:
-        """While a review may be at work: add an equal charge, delete one, or run the invoice."""
+        """While a review may be running, maybe add an equal charge, delete a charge, or run the invoice.
+
+        `likely` is the probability that the person does anything.
+        """
         if self._dice.random() >= likely or announced(await self._client.get_customer(self._code)).is_paid:
-            return  # by then another period's invoice may be the outstanding one
+            return  # if the invoice is paid, the outstanding one may be another period's
         self.has_meddled = True
-        with suppress(APIError):  # the invoice was run meanwhile
+        with suppress(APIError):  # the invoice has been run in the meantime
             match self._dice.choice(["add", "add", "delete", "run"]):
                 case "add":
                     await self._add(self._dice.choice(self._usage.adjustments))
@@ -67,7 +71,7 @@ class Person:
 
 
 def announced(customer: Customer) -> Invoice:
-    """The invoice of the customer's second period, which is the one that is reviewed."""
+    """Return the invoice of the customer's second period, which is the one under review."""
     return sorted(customer.subscription.invoices, key=lambda invoice: invoice.number or 0)[1]
 
 
@@ -76,7 +80,7 @@ def custom(invoice: Invoice) -> list[Charge]:
 
 
 def content(charges: list[Charge]) -> Counter[Adjustment]:
-    """What charges say, without a review's mark."""
+    """Count the charges by their content, without the marks that a review adds to descriptions."""
     return Counter(
         Adjustment(charge.code, charge.each_amount, charge.description.partition("(ref ")[0].rstrip())
         for charge in charges

@@ -1,4 +1,4 @@
-"""The way between receivers and mock: calls that get lost or come late, and answers that mislead."""
+"""A proxy between the receivers and the mock. It loses or delays calls, and gives misleading answers."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from tallyhook_mock.connection import drop
 
 __all__ = ["Mischief", "Proxy"]
 
-# Real seconds for which a write is held back at the most; longer than a client's timeout.
+# How long a write is held back at most, in real seconds. This is longer than a client's timeout.
 LATE = 2.5
 
 _CHANGES = ("customers/add-charge", "customers/set-item-quantity", "customers/delete-charge")
@@ -27,13 +27,13 @@ _PAGE = b"<html><body><h1>It works, or not</h1></body></html>"
 
 @dataclass
 class Mischief:
-    """What is done to one customer's calls.
+    """The faults of one customer's calls.
 
-    Where it `loses`, some calls are lost, or their answers, whatever the kinds (names of KINDS). `rewrites`
-    is what the documents make of custom charges: "" (nothing), "case" (codes in lower case), "spaces" (white
-    space around and within descriptions), or "cut" (descriptions lose their end, and with it a mark).
-    `before` is awaited ahead of each write. `forgets` is an action whose next call is answered with the last
-    document, and is not carried out.
+    `kinds` are names in KINDS. If `loses` is True, some calls or their answers are lost, whatever the kinds.
+    `rewrites` says how documents change custom charges: "" (not at all), "case" (codes in lower case),
+    "spaces" (white space around and within descriptions), or "cut" (descriptions lose their end, including
+    the mark). `before` is awaited before each write. `forgets` is an action whose next call is not carried
+    out, and is answered with the last document.
     """
 
     kinds: frozenset[str]
@@ -42,16 +42,16 @@ class Mischief:
     before: Callable[[str], Awaitable[None]] | None = None
     loses: bool = True
     forgets: str = ""
-    documents: list[bytes] = field(default_factory=list)  # as they were, oldest first
-    strays: int = 0  # answers to addings that were lost, late or misleading
-    refuses: bool = False  # the API's own refusal of another call answers some writes that are carried out
+    documents: list[bytes] = field(default_factory=list)  # the last documents sent, oldest first
+    strays: int = 0  # how many calls that add a charge got a late, a misleading or no answer
+    refuses: bool = False  # some writes are carried out, but answered with the API's refusal of another call
     carried_out: set[str] = field(default_factory=set)  # the descriptions of charges sent on to the mock
 
 
 class Proxy:
-    """An ASGI application. `customer_of` tells the code of a customer whose id or code is given.
+    """The proxy, as an ASGI application. `customer_of` returns a customer's code, given the id or the code.
 
-    A request that has come in is carried out, whether its sender still waits or is dead.
+    A request that has arrived is carried out even if its sender has died or no longer waits.
     """
 
     def __init__(self, target: str, customer_of: Callable[[str], str], bystander: str) -> None:
@@ -65,11 +65,11 @@ class Proxy:
         )
 
     def told(self) -> str:
-        """What is on its way."""
+        """Return a line that says how many requests are on their way."""
         return f"requests on their way: {len(self._under_way)}"
 
     async def idle(self) -> None:
-        """Wait until no request is on its way any more."""
+        """Wait until no request is on its way."""
         while self._under_way:
             await asyncio.wait(set(self._under_way))
 
@@ -87,7 +87,7 @@ class Proxy:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return  # it never was a whole request
+                return  # the request is incomplete
             body, more = body + message.get("body", b""), message.get("more_body", False)
         task = asyncio.ensure_future(self._carried_out(scope, body))
         self._under_way.add(task)
@@ -144,7 +144,7 @@ class Proxy:
         return None if answer is None or lost > 0.88 else self._shown(answer, mischief)
 
     async def _sent(self, request: httpx.Request, mischief: Mischief | None) -> httpx.Response | None:
-        """None if the mock dropped the connection."""
+        """Send the request to the mock. Return None if the mock drops the connection."""
         if mischief is not None:
             form = parse_qs(request.content.decode())
             mischief.carried_out.update(form.get("description", ()))
@@ -157,12 +157,12 @@ class Proxy:
         self, request: httpx.Request, action: str, mischief: Mischief, code: str
     ) -> httpx.Response | None:
         dice = mischief.dice.random()
-        if dice < 0.03:  # a proxy's error page, and the call was not carried out
+        if dice < 0.03:  # a proxy's error page, and the call isn't carried out
             return httpx.Response(mischief.dice.choice(_ERRORS), content=_PAGE)
-        if dice < 0.06:  # a proxy's error page, and it was
+        if dice < 0.06:  # a proxy's error page, but the call is carried out
             await self._sent(request, mischief)
             return httpx.Response(mischief.dice.choice(_ERRORS), content=_PAGE)
-        if dice < 0.09:  # another customer's document, the call carried out or not
+        if dice < 0.09:  # another customer's document; the call is carried out or not
             if mischief.dice.random() < 0.5:
                 await self._sent(request, mischief)
             other = httpx.Request(
@@ -171,11 +171,11 @@ class Proxy:
                 headers=[(n, v) for n, v in request.headers.raw if n.lower() == b"authorization"],
             )
             return await self._sent(other, None)
-        if dice < 0.13 and mischief.documents:  # an old one: a read that lags behind, or a write's answer
+        if dice < 0.13 and mischief.documents:  # an old document, as the answer to a read or a write
             if action != "customers/get":
                 await self._sent(request, mischief)
             return _document(mischief.documents[-1])
-        if dice < 0.16 and action in _CHANGES and mischief.documents:  # taken, it says, and forgotten
+        if dice < 0.16 and action in _CHANGES and mischief.documents:  # answered, but not carried out
             return _document(mischief.documents[-1])
         if dice < 0.19 and action in _CHANGES and mischief.refuses:
             await self._sent(request, mischief)
@@ -202,7 +202,7 @@ def _document(content: bytes) -> httpx.Response:
 def _rewritten(content: bytes, how: str) -> bytes:
     try:
         root = etree.fromstring(content)
-    except etree.XMLSyntaxError:  # cut short by another fault
+    except etree.XMLSyntaxError:  # another fault has cut the document short
         return content
     for charge in root.iter("charge"):
         if charge.findtext("type") != "custom":

@@ -1,1 +1,1 @@
-"""How fast the mock's engine bills, and what a subscription weighs."""
+"""Measure how fast the mock's engine bills, and how much memory a subscription needs."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.engine`: virtual months of the mock's engine, without a server."""
+"""`python -m benchmarks.engine`: measure virtual months of the mock's engine, without a server."""
 
 import argparse
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def main() -> None:
     for _ in range(options.rounds):
         for size in sizes:
             months[size].append(_alone(play_month, size))
-        # Once more afterwards: the machine's speed changes while the largest is played.
+        # Once more afterwards, because the machine's speed may change during the largest month.
         months[most // 10].append(_alone(play_month, most // 10))
         before, after = months[most // 10][-2:]
         growth.append(months[most][-1].seconds * 2 / (before.seconds + after.seconds))
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _alone(play: Callable[[int], T], subscriptions: int) -> T:
-    """In a new process, which has nothing else in its memory."""
+    """Run `play` in a new process, which has nothing else in its memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(play, subscriptions).result()
 

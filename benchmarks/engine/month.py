@@ -1,4 +1,4 @@
-"""One virtual month: everybody's usage is set, everybody is billed."""
+"""Play one virtual month, in which every customer's usage is set and every customer is billed."""
 
 import gc
 import time
@@ -13,19 +13,21 @@ __all__ = ["Month", "play_month"]
 
 @dataclass(frozen=True)
 class Month:
-    """What a month took: seconds of one core, and bytes of memory for each subscription at the peak."""
+    """The cost of a month: CPU seconds, and the peak of memory in bytes per subscription."""
 
     seconds: float
     bytes_each: float
 
 
 def play_month(subscriptions: int) -> Month:
-    """Play a month without a listener, in a process of its own. RuntimeError if the money does not add up.
+    """Play a month without a listener. Call this in a new process.
 
-    Timed is what `Mock.advance` has the engine do, and the usage: a quantity is set for every subscription,
-    then each thing that is due is carried out at its moment and the events are taken. Making the customers is
-    not timed, but what they weigh is counted: the bytes are what the process grew by from before the first
-    customer to the most it ever had, so that customer, card, paid invoice and open invoice are in them.
+    The time includes setting a quantity for every subscription, and everything that `Mock.advance` lets the
+    engine do: each due step at its time, and taking the events. It doesn't include creating the customers.
+    The memory is the growth of the process from before the first customer to its peak. So it includes each
+    customer, card, paid invoice and open invoice.
+
+    Raises RuntimeError if the collected sum is not the sum that was owed.
     """
     gc.collect()
     before = _memory("VmRSS")
@@ -48,6 +50,6 @@ def play_month(subscriptions: int) -> Month:
 
 
 def _memory(name: str) -> int:
-    """Bytes that this process has (VmRSS) or at most had (VmHWM), as Linux tells."""
+    """Return this process's memory in bytes as Linux reports it: now (VmRSS) or at the peak (VmHWM)."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(f"{name}:"))

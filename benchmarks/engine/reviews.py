@@ -1,4 +1,4 @@
-"""Invoices that are held, reviewed by a listener in the same process, and run an hour later."""
+"""Measure invoices that are held, reviewed by a listener in the same process, and run an hour later."""
 
 import json
 import time
@@ -19,12 +19,14 @@ _CREDIT = Decimal("-5.00")
 
 
 def play_reviews(subscriptions: int) -> float:
-    """Reviewed and paid invoices per second on one core. RuntimeError if the money does not add up.
+    """Return how many invoices per second are reviewed and paid on one core.
 
-    For every invoice this counts all that the mock and a listener have to do but for the network between
-    them: the bill is held; its hook is written as JSON, signed, and put on its way; the listener verifies the
-    signature, decodes the JSON, sets the quantity of the invoice and adds a credit; the answer is recorded,
-    the invoice is released, and an hour later it is run. Making the customers is not counted.
+    The time includes everything that the mock and a listener do for each invoice, except for the network
+    between them: the mock holds the invoice, and writes and signs the hook; the listener verifies the
+    signature, decodes the JSON, sets the invoice's quantity and adds a credit; the mock records the answer,
+    releases the invoice, and runs it an hour later. The time doesn't include creating the customers.
+
+    Raises RuntimeError if the collected sum is not the sum that was owed.
     """
     town = Town(subscriptions)
     review = _Review(town)
@@ -38,7 +40,7 @@ def play_reviews(subscriptions: int) -> float:
 
 
 class _Review:
-    """The engine's hooks, carried by hand to a listener."""
+    """Passes the engine's hooks directly to a listener, without a network."""
 
     def __init__(self, town: Town) -> None:
         self.collected = Decimal(0)
@@ -47,7 +49,7 @@ class _Review:
         self._state.hooks.listen(town.product.code, "here", frozenset({"subscriptionBillable"}))
 
     def run(self) -> None:
-        """Let the month go by, and the hour after it."""
+        """Run everything that is due in the month and in the hour after it."""
         state, hooks = self._state, self._state.hooks
         end = END + review.RUN_AFTER
         while (due := state.next_due()) is not None and due <= end:
@@ -70,7 +72,7 @@ class _Review:
                 review.announce(self._state, event, body(event))
 
     def _listen(self, headers: Mapping[str, str], raw: bytes) -> int:
-        """The listener: what it answers."""
+        """Handle a hook as a listener does, and return the status of its answer."""
         town, state = self._town, self._state
         if not signing.verify(raw, headers[signing.SIGNATURE_HEADER], town.product.secret):
             return 401

@@ -1,4 +1,4 @@
-"""A town of subscribers: one product, one plan with a metered item, everybody billed once in January."""
+"""A town of subscribers: one product, one plan with a metered item, and one bill per customer in January."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +22,7 @@ _FIRST_BILL = START + timedelta(hours=2)
 
 
 class Town:
-    """So many customers with a name, an email address and a card, whose bill dates fill the month evenly."""
+    """A number of customers with names, email addresses and cards. Their bill dates fill the month evenly."""
 
     def __init__(self, subscriptions: int, state: State | None = None) -> None:
         self.state = state or State()
@@ -44,7 +44,7 @@ class Town:
         self.product.plans[plan.code] = plan
         self.state.products[self.product.code] = self.product
         for number in range(subscriptions):
-            # The last one at the end of the month: nobody's next bill falls into the hour after it.
+            # The last bill is at the end of the month. No customer's second bill is in the hour after it.
             self._settle(number, plan, _FIRST_BILL + (END - _FIRST_BILL) * (number + 1) / subscriptions)
 
     def _settle(self, number: int, plan: Plan, bill_at: datetime) -> None:
@@ -71,12 +71,12 @@ class Town:
 
     @staticmethod
     def used(number: int) -> Decimal:
-        """What the customer of this number uses in the month: from nothing to 49.99."""
+        """Return the usage of the customer with this number in the month, from 0 to 49.99."""
         return Decimal(number * 7919 % 5000).scaleb(-2)
 
     @staticmethod
     def owed(number: int) -> Decimal:
-        """What that costs, reckoned without the engine."""
+        """Return what the customer with this number owes for the month, calculated without the engine."""
         cents = 2000 + max(0, number * 7919 % 5000 - 200) * 5 // 2
-        odd = max(0, number * 7919 % 5000 - 200) * 5 % 2  # half a cent goes up
+        odd = max(0, number * 7919 % 5000 - 200) * 5 % 2  # half a cent is rounded up
         return Decimal(cents + odd).scaleb(-2)

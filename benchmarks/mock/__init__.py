@@ -1,1 +1,1 @@
-"""How fast the mock answers calls, beside the mock of another billing API and a route that does nothing."""
+"""Compare how fast the mock, a mock of another billing API, and an empty route answer calls."""

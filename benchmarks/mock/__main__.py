@@ -1,10 +1,10 @@
-"""`python -m benchmarks.mock`: creating customers and adding charges, over 8 connections.
+"""`python -m benchmarks.mock`: create customers and add charges over 8 connections.
 
-The rival is localstripe, which mocks another billing API: its customers and invoice items. A customer has a
-name, an email address and no card on either side; here it also gets a subscription to a free plan, which this
-API asks for. Of the small servers each begins with a thousand customers, of the large one with a hundred
-thousand, and on the small ones every customer has a charge that waits. A round adds some, for the rival so
-few that it has a thousand of each on the average.
+The rival is localstripe, which mocks another billing API with customers and invoice items. On both sides, a
+customer has a name, an email address and no card. On our side, a customer also has a subscription to a free
+plan, because Cheddar's API requires one. The small server starts with a thousand customers, who each have a
+pending charge, and the large server with a hundred thousand. Each round adds customers and charges. The rival
+starts with fewer than a thousand of each, so that it has a thousand on average.
 """
 
 import argparse
@@ -20,7 +20,7 @@ CONNECTIONS = 8
 SMALL, LARGE = 1_000, 100_000
 REQUESTS = 250
 STARTS = 20
-RIVAL_REQUESTS = 8  # it takes a hundred times as long for each
+RIVAL_REQUESTS = 8  # a request takes the rival a hundred times as long
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
         press(large.port, large.customers(options.large), CONNECTIONS)
         press(small.port, small.charges(SMALL), CONNECTIONS)
         _settle(rival, SMALL - (options.rounds + 1) * RIVAL_REQUESTS // 2)
-        # What is compared stands side by side.
+        # Sides that are compared with each other run one after the other.
         rates = alternate(
             options.rounds,
             rival_customers=lambda: _press(rival, rival.customers(RIVAL_REQUESTS)),
@@ -83,7 +83,10 @@ def _press(side: Side, requests: list[bytes]) -> float:
 
 
 def _settle(rival: Localstripe, count: int) -> None:
-    """Create customers one by one, for the ids are localstripe's own, and then an item for each."""
+    """Create customers, and then an invoice item for each.
+
+    Customers are created one by one, because localstripe chooses their ids.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", rival.port)
     for request in rival.customers(count):
         head, _, form = request.decode().partition("\r\n\r\n")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.mock.bare PORT`: the least that can answer a call, under uvicorn."""
+"""`python -m benchmarks.mock.bare PORT`: serve a minimal route that answers calls, with uvicorn."""
 
 import sys
 

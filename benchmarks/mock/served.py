@@ -1,4 +1,4 @@
-"""`python -m benchmarks.mock.served PORT`: the mock with its small catalogue, its clock standing still."""
+"""`python -m benchmarks.mock.served PORT`: serve the mock with its small catalogue and a frozen clock."""
 
 import sys
 
@@ -10,5 +10,5 @@ from tallyhook_mock.server import bind, configure, own_process
 
 if __name__ == "__main__":
     own_process()
-    # As `tallyhook mock` does it, less the command line.
+    # The same as `tallyhook mock`, but without the command line.
     uvicorn.Server(configure(create_app(Mock()))).run(sockets=[bind("127.0.0.1", int(sys.argv[1]))])

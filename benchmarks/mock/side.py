@@ -1,4 +1,4 @@
-"""A server that is measured: a process, what it is asked, and how it gets its customers."""
+"""The servers to measure: their processes, and the requests that they get."""
 
 import os
 import socket
@@ -16,13 +16,17 @@ from benchmarks.load import post
 __all__ = ["Bare", "Localstripe", "Side", "Tallyhook", "first_answer", "free_port"]
 
 _COMPILED = Path(tempfile.gettempdir(), "tallyhook-benchmarks")
-_STRIDE = 7919  # a prime: it comes to every customer before it comes to one again
+_STRIDE = 7919  # a prime, so that every customer gets a charge before any customer gets another one
 _PATIENCE = 30.0  # seconds until a server must have answered
 _ASKED = b"GET /xml/plans/get HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 class Side:
-    """One server. `customers` are the requests for so many new ones, `charges` those for one each to some."""
+    """A server to measure.
+
+    `customers` returns the requests that create a number of customers. `charges` returns the requests that
+    add a number of charges, each to another customer.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -37,7 +41,7 @@ class Side:
         raise NotImplementedError
 
     def charge(self, number: int) -> bytes:
-        """To the customer of this number."""
+        """Return the request that adds a charge to the customer with this number."""
         raise NotImplementedError
 
     def customers(self, count: int) -> list[bytes]:
@@ -45,18 +49,18 @@ class Side:
         return [self.customer(number) for number in range(first, first + count)]
 
     def charges(self, count: int) -> list[bytes]:
-        """To customers here and there, and to each of them about as often as to any other."""
+        """Return requests that add `count` charges, spread evenly over the customers."""
         first, self._charged = self._charged, self._charged + count
         return [self.charge(number * _STRIDE % self.stored) for number in range(first, first + count)]
 
     @property
     def stored(self) -> int:
-        """How many customers can be charged."""
+        """The number of customers that can be charged."""
         return self._made
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """While this is entered, the server answers."""
+        """Run the server for the length of a `with` block."""
         process = _start(self)
         try:
             _wait_for(self.port, process)
@@ -89,7 +93,7 @@ class Tallyhook(Side):
 
 
 class Bare(Tallyhook):
-    """The same requests to a route that only reads them."""
+    """A route that only reads requests. It gets the same requests as the mock."""
 
     @property
     def command(self) -> Sequence[str]:
@@ -97,7 +101,7 @@ class Bare(Tallyhook):
 
 
 class Localstripe(Side):
-    """localstripe, from the environment of the rivals. `ids` are those of the customers that it has."""
+    """localstripe, from its own virtual environment. `ids` are the ids of its customers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +129,7 @@ class Localstripe(Side):
 
 
 def first_answer(side: Side) -> float:
-    """Seconds from the start of a server's process to its first answer."""
+    """Return the seconds from the start of a server's process to its first answer."""
     started = time.perf_counter()
     process = _start(side)
     try:
@@ -137,7 +141,7 @@ def first_answer(side: Side) -> float:
 
 
 def _start(side: Side) -> "subprocess.Popen[bytes]":
-    # Compiled once and then loaded, as what is installed is, whatever the environment says of that.
+    # Python saves and loads compiled code, as for an installed package, even if the environment disables it.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(_COMPILED)
     return subprocess.Popen(

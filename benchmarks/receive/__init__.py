@@ -1,1 +1,1 @@
-"""How fast hooks are received, beside a route that only reads them."""
+"""Measure how fast hooks are received, compared with a route that only reads them."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.receive`: hooks received, beside a route that only reads their bodies."""
+"""`python -m benchmarks.receive`: receive hooks, compared with a route that only reads their bodies."""
 
 import argparse
 import tempfile
@@ -12,7 +12,7 @@ from benchmarks.receive.hooks import requests
 from benchmarks.receive.servers import Server, serving
 
 CONNECTIONS = 32
-# From here on are the numbers of the hooks that come again; all others are new.
+# The first number of the hooks that are sent again. Hooks with lower numbers are sent only once.
 KNOWN = 1 << 30
 SIDES = {
     "reads": ("", "a route that only reads"),
@@ -21,7 +21,7 @@ SIDES = {
     "repeat": ("{directory}/known.sqlite", "receiver, SQLite, repeats"),
     "by_hand": ("by-hand:{directory}/hand.sqlite", "by hand, FastAPI and SQLAlchemy"),
 }
-_SETTLED = 0.3  # seconds after which nothing is left to do of what came before
+_SETTLED = 0.3  # seconds after which a server has finished its earlier work
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _compare(hooks: int, rounds: int, directory: str) -> None:
-    """The servers stand side by side, and one at a time has something to do."""
+    """Compare the servers. They all run at the same time, but only one at a time gets requests."""
     loads: dict[str, list[Load]] = {name: [] for name in SIDES}
     known, fresh = requests(KNOWN, hooks), _Fresh(hooks)
 
@@ -94,7 +94,7 @@ def _compare(hooks: int, rounds: int, directory: str) -> None:
 
 
 class _Fresh:
-    """So many requests that nobody has seen yet, at each call."""
+    """Returns `count` new requests at each call."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -106,7 +106,7 @@ class _Fresh:
 
 
 def _watch(server: Server, hooks: int) -> None:
-    """The receiver's resident memory in ten steps; the first of them warms up."""
+    """Report the receiver's resident memory after each of ten steps. The first step is a warm-up."""
     take = _Fresh(hooks // 10)
     resident: list[int] = []
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""Signed requests, each with another hook, made before anything is timed."""
+"""Signed requests with different hooks. They are built before the time is measured."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _ID = "{number:08x}-51d4-11f0-9d2a-3af1c2d4e501"
 
 
 def requests(first: int, count: int) -> list[bytes]:
-    """The requests of so many billable hooks, those of other customers and invoices for every number."""
+    """Return requests with `count` billable hooks. Each number has its own customer and invoice."""
     return [_request(body) for body in _bodies(first, count)]
 
 
@@ -42,7 +42,7 @@ def _bodies(first: int, count: int) -> Iterator[bytes]:
 
 
 def _hook(id: str, code: str, number: int) -> dict[str, Any]:
-    """A billable hook in the shape of recorded ones: two charges, two items."""
+    """Return a billable hook with two charges and two items, in the format of recorded hooks."""
     moment = "2025-04-30T09:15:00+00:00"
     address = {"city": "Aarhus", "company": "", "country": "DK", "email": "", "postCode": "8000"}
     return {

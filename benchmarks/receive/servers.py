@@ -1,5 +1,6 @@
-"""The servers that are compared, each a process under uvicorn: a receiver, a route that only reads, and a
-listener as one writes it by hand.
+"""The servers to compare: a receiver, a route that only reads, and a hand-written listener.
+
+Each runs with uvicorn in a separate process.
 """
 
 import json
@@ -33,20 +34,20 @@ __all__ = ["Server", "serving"]
 
 @dataclass(frozen=True)
 class Server:
-    """A server's process, and the port of this machine that it listens on."""
+    """A server's process id, and the local port that it listens on."""
 
     port: int
     process: int
 
     @property
     def cpu(self) -> float:
-        """Seconds of CPU that it has used."""
+        """The CPU time that the server has used, in seconds."""
         user, system = self._read("stat").rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     @property
     def resident(self) -> int:
-        """Bytes of memory that it holds."""
+        """The server's resident memory in bytes."""
         return int(self._read("statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def _read(self, file: str) -> str:
@@ -55,7 +56,11 @@ class Server:
 
 @contextmanager
 def serving(inbox: str) -> Iterator[Server]:
-    """A receiver with this inbox, the route that only reads if it is empty, or `by-hand:` and a database."""
+    """Run a server, and yield it.
+
+    If `inbox` is empty, this is the route that only reads. If it is `by-hand:` and a path, this is the
+    hand-written listener with a database at this path. Otherwise, it is a receiver with this inbox.
+    """
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(256)
@@ -69,7 +74,7 @@ def serving(inbox: str) -> Iterator[Server]:
 
 
 def receiver(inbox: str) -> Any:
-    """A receiver whose handler does nothing: hooks are verified, decoded, remembered and acknowledged."""
+    """Return a receiver that verifies, decodes, stores and acknowledges hooks. Its handler does nothing."""
     receiver = Receiver(Cheddar(PRODUCT, SECRET), inbox=inbox)
 
     @receiver.on(SubscriptionBillable)
@@ -80,7 +85,7 @@ def receiver(inbox: str) -> Any:
 
 
 def by_hand(path: str) -> Any:
-    """A listener with FastAPI and SQLAlchemy that verifies each hook, commits it, and knows a repetition."""
+    """Return a listener with FastAPI and SQLAlchemy that verifies each hook and stores it only once."""
     engine = create_engine(f"sqlite:///{path}")
     hooks_table = Table(
         "hooks", MetaData(), Column("key", String, primary_key=True), Column("body", LargeBinary)
@@ -111,7 +116,7 @@ def by_hand(path: str) -> Any:
 
 
 def rival() -> Any:
-    """The least that a listener can do."""
+    """Return the route that only reads hooks."""
 
     async def hooks(request: Request) -> Response:
         await request.body()
@@ -126,9 +131,9 @@ def main() -> None:
         app = by_hand(inbox.removeprefix("by-hand:"))
     else:
         app = receiver(inbox) if inbox else rival()
-    # The parser that `tallyhook[receiver]` installs, whatever else is there.
+    # Use the parser that `tallyhook[receiver]` installs, even if another one is installed.
     config = uvicorn.Config(app, http="h11", log_level="warning", access_log=False)
-    # The signal that ends the server is raised once more behind it.
+    # After the server has ended, uvicorn raises the signal again.
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([socket.socket(fileno=number)])
 

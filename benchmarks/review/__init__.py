@@ -1,1 +1,1 @@
-"""How fast invoices are reviewed, beside a script that makes the same calls and remembers nothing."""
+"""Measure how fast invoices are reviewed, compared with a script that makes the same calls but no journal."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.review`: reviews with a journal, beside the same calls without one."""
+"""`python -m benchmarks.review`: reviews with a journal, compared with the same calls without a journal."""
 
 import argparse
 import asyncio
@@ -65,7 +65,7 @@ def main() -> None:
 
 @asynccontextmanager
 async def _review(url: str, customers: int) -> AsyncIterator[Work]:
-    """Each hook goes through a receiver, from its signature to its acknowledgement."""
+    """Yield a function that lets a receiver handle a hook, from the signature to the acknowledgement."""
     with tempfile.TemporaryDirectory(prefix="tallyhook-review-") as directory:
         async with _Counting(url) as client:
             receiver = Receiver(Cheddar(PRODUCT, SECRET, client), inbox=Path(directory) / "inbox.sqlite")
@@ -84,14 +84,14 @@ async def _review(url: str, customers: int) -> AsyncIterator[Work]:
                 yield work
                 assert client.calls == CALLS * customers
                 stats = await receiver.inbox.stats()
-                # Declared, adding, added and verified: that is what is paid for.
+                # Each journal has the entries Declared, Adding, Added and Verified, which cost time.
                 assert stats.hooks == {State.DONE: customers}
                 assert stats.entries == 4 * customers
 
 
 @asynccontextmanager
 async def _script(url: str, customers: int) -> AsyncIterator[Work]:
-    """The same by a script that trusts its luck: read, set, charge, read back."""
+    """Yield a function that makes the same calls without a journal: read, set, charge, read back."""
     async with _Counting(url) as client:
 
         async def work(hook: Announced) -> None:
@@ -109,7 +109,7 @@ async def _script(url: str, customers: int) -> AsyncIterator[Work]:
 
 
 class _Counting(AsyncClient):
-    """Counts its calls: both sides have to make the same."""
+    """A client that counts its calls, to check that both sides make the same number."""
 
     def __init__(self, url: str) -> None:
         super().__init__(PRODUCT, "ops@example.com", "pass", base_url=url)
@@ -133,7 +133,7 @@ async def _rate(work: Work, announced: Sequence[Announced], at_once: int) -> flo
 
 
 async def _audit(url: str, announced: Sequence[Announced]) -> None:
-    """The work was done, and once: looked at on every tenth invoice."""
+    """Check on every tenth invoice that the work was done exactly once."""
     async with _Counting(url) as client:
         for hook in announced[::10]:
             customer = await client.get_customer(hook.customer)

@@ -1,4 +1,4 @@
-"""The billing server: a mock in a process of its own, with an invoice of every customer held for review."""
+"""The billing server: a mock in a separate process, with a held invoice for every customer."""
 
 import asyncio
 import json
@@ -26,13 +26,13 @@ _PLAN = {
     "recurringChargeAmount": "20.00",
     "items": [{"code": "GB", "quantityIncluded": "2", "overageAmount": "2.50", "isPeriodic": True}],
 }
-# Nobody listens there: the hooks stay unacknowledged, and what they hold stays held.
+# Nothing listens at this address, so the hooks aren't acknowledged, and the invoices stay held.
 _NOBODY = "http://127.0.0.1:9/hooks"
 
 
 @dataclass(frozen=True)
 class Announced:
-    """A held invoice's customer, as a review addresses them, and the hook that announced it."""
+    """The customer of a held invoice, and the hook for this invoice."""
 
     customer: Id
     headers: dict[str, str]
@@ -41,14 +41,14 @@ class Announced:
 
 @contextmanager
 def billing(customers: int) -> Iterator[tuple[str, list[Announced]]]:
-    """The URL of a fresh server's API, and what it has announced: one held invoice for each customer."""
+    """Run a new server, and yield the URL of its API and the hooks for one held invoice per customer."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.review.billing", str(customers)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    with process:  # which closes its input, and waits for its end
+    with process:  # closes the process's input at the end, and waits until the process has ended
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         announced = [
@@ -87,7 +87,7 @@ async def _serve(customers: int) -> None:
         ]
         sys.stdout.write(json.dumps({"url": f"{url}/xml", "announced": announced}) + "\n")
         sys.stdout.flush()
-        await asyncio.to_thread(sys.stdin.read)  # until whoever has started it has gone
+        await asyncio.to_thread(sys.stdin.read)  # until the parent process closes the input
 
 
 if __name__ == "__main__":

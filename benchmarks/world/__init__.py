@@ -1,1 +1,1 @@
-"""A mock with a large world in it: what its pages cost, and saving, restoring and forecasting."""
+"""Measure a mock with many customers: its pages, saving, restoring and forecasting."""

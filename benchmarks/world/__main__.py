@@ -1,4 +1,4 @@
-"""`python -m benchmarks.world`: a large world looked at beside a small one, saved, restored and forecast."""
+"""`python -m benchmarks.world`: compare the pages of a large and a small mock; save, restore and forecast."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""What the pages of the console cost, in a small world and in a large one."""
+"""Measure the console's pages on a mock with few customers and on one with many."""
 
 import subprocess
 import sys
@@ -14,12 +14,12 @@ from benchmarks.mock.side import free_port
 __all__ = ["PAGES", "measure_pages"]
 
 PAGES = {"overview": "/", "customers": "/console/customers", "hooks": "/console/hooks"}
-_PATIENCE = 600.0  # seconds until a large world is there
+_PATIENCE = 600.0  # seconds until a mock with many customers must have answered
 _LOOKS = 5
 
 
 def measure_pages(sizes: tuple[int, int], rounds: int) -> dict[str, dict[int, list[float]]]:
-    """Seconds for each page at each size, one for each round."""
+    """Return the seconds for each page at each size, with one value per round."""
     with _serving(sizes[0]) as small, _serving(sizes[1]) as large:
         sides = {str(sizes[0]): small, str(sizes[1]): large}
         measured = {}
@@ -43,7 +43,7 @@ def _looks(client: httpx.Client, path: str) -> Callable[[], float]:
 
 
 def _deep(client: httpx.Client) -> str:
-    """The address of a page of hooks far from the first."""
+    """Return the path of a page of hooks that is far from the first page."""
     count = len(client.get("/_mock/hooks").json()["hooks"])
     wanted = {"order": "newest", "limit": min(count // 2, 10_000)}
     return f"/console/hooks?after={client.get('/_mock/hooks', params=wanted).json()['next']}"

@@ -1,4 +1,4 @@
-"""A large world saved, restored, and looked ahead in for one customer."""
+"""Measure saving and restoring a mock with many customers, and a forecast for one customer."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ _LOOKS = 30
 
 
 def measure_saved(customers: int) -> dict[str, float]:
-    """Figures of a world that was made through the catalogue, with one open invoice a customer."""
+    """Return the results for a mock that was created from a catalogue, with one open invoice per customer."""
     mock = _made(customers)
     customer, now = mock.state.customer(mock.product(), "C7"), mock.clock.now()
     written: list[bytes] = []

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.world.served PORT CUSTOMERS`: a mock with a town, and a third of its bills held."""
+"""`python -m benchmarks.world.served PORT CUSTOMERS`: serve a mock with a town, a third of its bills held."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ __all__ = ["settled"]
 
 
 async def settled(customers: int) -> Mock:
-    """A mock after ten days, with a listener that is paused: its hooks wait, and hold their invoices."""
+    """Return a mock after ten days. Its listener is paused, so the hooks wait and their invoices are held."""
     mock = Mock(start=START, seed=0)
     with exact():
         town = Town(customers, mock.state)

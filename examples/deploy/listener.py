@@ -1,8 +1,8 @@
-"""The listener of this deployment: everything that differs between machines comes from the environment.
+"""The listener of this deployment. All settings that differ between machines come from the environment.
 
     uvicorn listener:app --port 8000 --http h11 --no-access-log --timeout-graceful-shutdown 30
 
-docs/operations.md lists the variables and tells of the options; `tallyhook doctor` says what is wrong.
+docs/operations.md lists the variables and explains the options. `tallyhook doctor` finds wrong settings.
 """
 
 import logging
@@ -38,7 +38,8 @@ async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         yield
 
 
-# The proxy in front passes on only /hooks and /healthz, so /metrics stays internal.
+# The proxy in front of this listener forwards only /hooks and /healthz, so /metrics can't be reached from
+# outside.
 app = Starlette(
     lifespan=lifespan,
     routes=[

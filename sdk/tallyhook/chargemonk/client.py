@@ -1,4 +1,7 @@
-"""The clients for Chargemonk's API: two lists, and one call whose path is inferred."""
+"""The blocking client and the async client for Chargemonk.
+
+They have two calls that list objects, and one call, `add_charge`, whose path is inferred.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,13 +23,13 @@ _READER = Reader(Invoice, UnbilledCharge)
 
 
 class Client(BaseClient):
-    """The known part of Chargemonk's API.
+    """A blocking client for the known part of Chargemonk's API.
 
         with Client("test_token") as client:
             charges = client.list_subscription_unbilled_charges("S1")
 
-    Chargemonk's pages don't show the path of `add_charge`. To use that call, pass a path such as "addCharge".
-    The token is sent as a form field of a POST (documented).
+    Chargemonk's pages don't show the path of `add_charge`. To use that call, pass a path such as "addCharge"
+    as `add_charge_path`. The token is sent as a form field of a POST (documented).
     """
 
     def __init__(
@@ -45,21 +48,22 @@ class Client(BaseClient):
         return self.send(self._calls.list_invoices())
 
     def list_subscription_unbilled_charges(self, subscription_code: str) -> tuple[UnbilledCharge, ...]:
-        """List a subscription's pending charges for its next invoice."""
+        """List the charges that are pending for a subscription's next invoice."""
         return self.send(self._calls.list_unbilled(subscription_code))
 
     def add_charge(
         self, subscription_code: str, description: str, price: Decimal, *, quantity: Decimal | int = 1
     ) -> None:
-        """Add a charge to the next automatic invoice (path and parameters are inferred).
+        """Add a charge to a subscription's next automatic invoice (path and parameters are inferred).
 
-        The client doesn't retry this call, because a retry could charge twice.
+        `price` is the price of one unit. The client doesn't retry this call, because a retry could charge
+        twice.
         """
         self.send(self._calls.add_charge(subscription_code, description, price, quantity))
 
 
 class AsyncClient(BaseAsyncClient):
-    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
+    """The async client, for asyncio and trio. It has `Client`'s arguments and methods; await the methods."""
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class AsyncClient(BaseAsyncClient):
 
 
 class _Calls:
-    """The calls. Each sends the token."""
+    """Builds the calls. Each call includes the API token."""
 
     def __init__(self, api_token: str, add_charge_path: str | None) -> None:
         if not api_token or not api_token.isascii() or not api_token.isprintable():
@@ -147,7 +151,7 @@ class _Calls:
 
 
 def _listed(model: type[M], *path: str) -> Callable[[bytes], tuple[M, ...]]:
-    """A reader for the list at this path."""
+    """Return a function that reads the list at this path in an answer."""
 
     def read_list(body: bytes) -> tuple[M, ...]:
         node: Any = _fine(body)
@@ -172,7 +176,10 @@ def _fine(body: bytes) -> dict[str, Any]:
 
 
 def _refusal(status: int, body: bytes) -> APIError:
-    """The exception for a refusal. The format of errors is unknown; this looks for a `message`."""
+    """Return the exception for a refusal.
+
+    The format of Chargemonk's errors is unknown, so the exception has only the answer's `message`, if any.
+    """
     try:
         return _error(status, _READER.object(body))
     except DecodeError:

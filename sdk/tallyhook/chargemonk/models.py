@@ -1,4 +1,4 @@
-"""The objects in Chargemonk's answers, as two of its pages show them. Times are Unix seconds."""
+"""The objects in Chargemonk's answers, as two of Chargemonk's pages show them. Times are in Unix seconds."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from tallyhook._model import Model
 
 
 class InvoiceSubscription(Model, frozen=True, kw_only=True):
-    """The subscription in an invoice."""
+    """The subscription that an invoice bills."""
 
     _shown: ClassVar = ("subscription_id",)
 
@@ -22,7 +22,7 @@ class InvoiceSubscription(Model, frozen=True, kw_only=True):
 
     @property
     def subscription_next_billing(self) -> datetime | None:
-        """The next billing time, according to the invoice."""
+        """The time of the subscription's next billing, according to the invoice."""
         return _moment(self.next_billing_seconds)
 
 

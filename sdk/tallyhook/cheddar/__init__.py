@@ -1,3 +1,3 @@
-"""Cheddar: the client, its calls, documents and hooks."""
+"""Cheddar's clients, calls, documents and hooks."""
 
 BASE_URL = "https://getcheddar.com/xml"

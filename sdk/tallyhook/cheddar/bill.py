@@ -1,4 +1,4 @@
-"""Show an invoice as a bill: its lines, their sum, the tax, and whether it is paid."""
+"""Show an invoice as a bill, with its lines, tax, total and payment status."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,12 +22,12 @@ _COLUMNS = (
 
 @money.exact()
 def bill(invoice: "Invoice") -> Table:
-    """Return a table of the invoice's lines, rounded to cents, and their total with tax.
+    """Return the invoice as a table: its lines, rounded to cents, and their total with tax.
 
-    How the tax is computed is inferred; see `money.tax`.
+    `money.tax` computes the tax (inferred).
 
-    The remarks list the period's quantities, which only a hook's invoice has. Only units above the plan's
-    included quantity are charged, and an invoice doesn't say how many those are.
+    If the invoice comes from a hook, a remark below the table lists the quantities used in the period. They
+    can be larger than the charged quantities, because the units that the plan includes are not charged.
     """
     subtotal = money.total(money.cents(charge.amount) for charge in invoice.charges)
     tax = money.tax(subtotal, invoice.rate)

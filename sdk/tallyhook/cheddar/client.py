@@ -1,6 +1,6 @@
-"""Cheddar's two clients.
+"""The blocking client and the async client for Cheddar.
 
-Both get their methods from one list. Each method gets its signature, docstring and reader from
+Both have the methods that `_Methods` lists. Each method has the signature and the docstring of a function in
 `tallyhook.cheddar.calls`. `tallyhook._client` sends the calls.
 """
 
@@ -50,37 +50,38 @@ class _Methods:
 
 
 class Client(_Methods, BaseClient):
-    """Cheddar's API for one product.
+    """A blocking client for one product in Cheddar.
 
         with Client("ACME", "ops@example.com", "password") as client:
             client.set_item_quantity("C1", "GB", Decimal("12.5"))
 
-    A `str` argument is the code of a customer, plan or item, or the number of an invoice. To use an id, pass
-    `Id("…")` or the model.
+    To identify a customer, plan or item, pass its code. To identify an invoice, pass its number. Instead of a
+    code or number, you can also pass an id, as `Id("…")`, or a model.
 
     Args:
         product_code: the product's code; may be None if you pass `product_id`.
         user: the email of a user of the product.
         password: the user's password or API key.
         remote_address: the IPv4 address of the person on whose behalf you make the calls.
-        timeout: seconds for connecting, for sending, and for each read; 30 by default, or the timeout of the
-            `http` client that you pass.
-        deadline: seconds for a whole call with all its attempts; 120 by default, None for no deadline. A
-            blocking client checks it between chunks of the answer's body.
+        timeout: the time limit in seconds for connecting, for sending, and for each read; 30 by default, or
+            the timeout of the `http` client that you pass.
+        deadline: the time limit in seconds for a whole call, including retries; 120 by default, None for no
+            limit. A blocking client checks the deadline between chunks of the answer's body.
         retries: how often a repeatable call is retried after a lost connection, a 502 or a 503; 3 by default.
-        backoff: seconds before the first retry; each later pause is twice as long. 0.5 by default.
-        max_answer: the most bytes in an answer's body, after decompression; 100,000,000 by default.
+        backoff: seconds before the first retry, 0.5 by default. Before each further retry, the pause doubles.
+        max_answer: the maximum size of an answer's body in bytes, after decompression; 100,000,000 by
+            default.
         http: your own `httpx.Client` (or `httpx.AsyncClient`), which you close yourself. Its transport must
-            not resend a POST, because that may charge twice. It must have no `params` and no other
-            `base_url`. Without `http`, the client creates one with httpx's options that you pass: `verify`,
-            `proxy`, `limits`, `transport`, `event_hooks`, …
+            not resend a POST, because that may charge twice. It must not have `params` or a different
+            `base_url`. If you don't pass `http`, the client creates one with the httpx options that you pass:
+            `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
 
-    All calls raise APIError (by status), NoAnswer or DecodeError, which are all subclasses of
-    `tallyhook.Error`. A ValueError or TypeError means that an argument can't be sent, for example because it
-    contains a lone surrogate.
+    Any call can raise APIError (or its subclass for the status), NoAnswer or DecodeError, which are all
+    subclasses of `tallyhook.Error`. A call raises ValueError or TypeError if an argument can't be sent, for
+    example because it contains a lone surrogate.
 
     The logger `tallyhook` logs only actions and statuses, never codes or ids, and httpx doesn't log these
-    calls. Anything else that watches httpx (event hooks, traces) sees URLs with customers' codes.
+    calls. Anything else that watches httpx (event hooks, traces) sees URLs that contain customers' codes.
 
     After a fork, the client opens new connections. An async client does the same in another event loop. If
     you passed `http`, the client raises UnusableClient in both cases, before it sends anything. A closed
@@ -105,7 +106,7 @@ class Client(_Methods, BaseClient):
 
 
 class AsyncClient(_Methods, BaseAsyncClient):
-    """The client for asyncio and trio. It has `Client`'s arguments and methods; await the methods."""
+    """The async client, for asyncio and trio. It has `Client`'s arguments and methods; await the methods."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Hooks: decode a raw body into a typed event.
+"""Decode the raw body of a hook into a typed event.
 
     hook = events.decode(body)
     if isinstance(hook, events.SubscriptionBillable):
@@ -34,10 +34,10 @@ __all__ = [
 
 
 class Hook(Model, frozen=True, kw_only=True):
-    """The base of all hooks, and the class of hooks with an unknown activity type.
+    """The base class of all hooks, and the class of a hook whose activity type is unknown.
 
-    If the hook has no activity time, `activity_datetime` is None. If the hook has no subscription,
-    `subscription` is an empty `Subscription`.
+    If a hook has no activity time, `activity_datetime` is None. If a hook has no subscription, `subscription`
+    is an empty `Subscription`.
     """
 
     TYPE: ClassVar[str] = ""
@@ -52,13 +52,13 @@ class Hook(Model, frozen=True, kw_only=True):
 
 
 class NewSubscription(Hook, frozen=True, kw_only=True):
-    """A customer subscribed."""
+    """The hook that Cheddar sends when a customer subscribes."""
 
     TYPE: ClassVar[str] = "newSubscription"
 
 
 class SubscriptionChanged(Hook, frozen=True, kw_only=True):
-    """A subscription moved to another plan or payment method."""
+    """The hook that Cheddar sends when the plan or payment method of a subscription changes."""
 
     TYPE: ClassVar[str] = "subscriptionChanged"
 
@@ -66,43 +66,53 @@ class SubscriptionChanged(Hook, frozen=True, kw_only=True):
 
 
 class SubscriptionCanceled(Hook, frozen=True, kw_only=True):
-    """A subscription was canceled. Its `cancel_type` says who canceled it."""
+    """The hook that Cheddar sends when a subscription is canceled.
+
+    The subscription's `cancel_type` says who canceled it.
+    """
 
     TYPE: ClassVar[str] = "subscriptionCanceled"
 
 
 class SubscriptionReactivated(Hook, frozen=True, kw_only=True):
-    """A canceled subscription is active again."""
+    """The hook that Cheddar sends when a canceled subscription becomes active again."""
 
     TYPE: ClassVar[str] = "subscriptionReactivated"
 
 
 class SubscriptionBillable(Hook, frozen=True, kw_only=True):
-    """An invoice is due and held for review. Acknowledging this hook releases it (documented).
+    """The hook that Cheddar sends when an invoice is due and held for review.
 
-    `subscription.invoice` is the held invoice, with the quantities of the period that ended.
+    If you acknowledge the hook, Cheddar releases the invoice (documented). `subscription.invoice` is the held
+    invoice; its `items` are the quantities of the period that ended.
     """
 
     TYPE: ClassVar[str] = "subscriptionBillable"
 
 
 class BillReminder(Hook, frozen=True, kw_only=True):
-    """A bill is due soon.
+    """The hook that Cheddar sends when a bill is due soon.
 
-    `subscription.invoice.transactions[0].amount` is its expected total (documented).
+    `subscription.invoice.transactions[0].amount` is the bill's expected total (documented).
     """
 
     TYPE: ClassVar[str] = "billReminder"
 
 
 class TransactionHook(Hook, frozen=True, kw_only=True):
-    """A transaction was executed, or later settled. The invoice's only transaction says which of the two."""
+    """The hook that Cheddar sends when a transaction is executed, and again when it is settled.
+
+    The only entry of `subscription.invoice.transactions` says which of the two has happened.
+    """
 
     TYPE: ClassVar[str] = "transaction"
 
 
 class CustomerDeleted(Hook, frozen=True, kw_only=True):
-    """A customer was deleted. Cheddar empties the customer's fields before it sends this hook (recorded)."""
+    """The hook that Cheddar sends when a customer is deleted.
+
+    In this hook, all fields of the customer are empty (recorded).
+    """
 
     TYPE: ClassVar[str] = "customerDeleted"
 
@@ -120,14 +130,14 @@ TYPES: dict[str, type[Hook]] = {
         CustomerDeleted,
     )
 }
-"""Maps each activityType to its class."""
+"""Maps each activityType to the class of its hooks."""
 
 _types = {name.lower(): hook for name, hook in TYPES.items()}
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(body: bytes) -> Hook:
-    """Decode a hook's raw body. The activityType is case-insensitive.
+    """Decode a hook's raw body. The activityType, which is case-insensitive, selects the class of the result.
 
     Raises:
         DecodeError: the body is not a JSON object, has no activityType, or contains an invalid value.

@@ -1,8 +1,8 @@
 """The objects in Cheddar's documents and hooks, with Cheddar's names.
 
-All are immutable, all fields have defaults, and `extra` has the parts without a field. Amounts and quantities
-are exact Decimals, and times are in UTC. Empty and missing text are both `""`. Unreadable and missing dates
-are both None; look in `raw` to tell them apart.
+All objects are immutable, and all fields have defaults. `extra` has the parts of a document for which the
+class has no field. Amounts and quantities are exact Decimals, and times are in UTC. Empty and missing text
+are both read as `""`. Unreadable and missing dates are both read as None; look in `raw` to tell them apart.
 """
 
 from datetime import UTC, date, datetime
@@ -44,7 +44,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Id(str):
-    """An id. A plain `str` would be a code or an invoice's number."""
+    """An object's id. If you pass a plain `str` to a call instead, it is a code or an invoice's number."""
 
     __slots__ = ()
 
@@ -53,15 +53,15 @@ class Id(str):
 
 
 def canonical(name: str) -> str:
-    """Return an id or code case-folded and without surrounding white space, as a database compares it."""
+    """Return an id or code in the form in which databases compare it: case-folded and stripped."""
     return name.strip().casefold()
 
 
 class InvoicePeriod(StrEnum):
-    """Which invoice of a subscription to change (documented).
+    """Which of a subscription's invoices to change (documented).
 
-    An outstanding invoice was due in the past and isn't paid. The current one is due in the future. Cheddar
-    reads any value except `outstanding` as the current one, without an error.
+    An outstanding invoice was due in the past and isn't paid. The current invoice is due in the future.
+    Cheddar treats any value except `outstanding` as `current`, without an error.
     """
 
     CURRENT = "current"
@@ -69,7 +69,7 @@ class InvoicePeriod(StrEnum):
 
 
 class ErrorNote(Model, frozen=True, kw_only=True):
-    """An error in a document; `code` is its status."""
+    """An error in a document. `code` is the error's HTTP status."""
 
     _aliases: ClassVar = {"#text": "message"}
     _shown: ClassVar = ("id", "code", "aux_code")
@@ -103,7 +103,7 @@ class GatewayAccount(Model, frozen=True, kw_only=True):
 
 
 class CreditCard(Model, frozen=True, kw_only=True):
-    """A card on file (only in hooks)."""
+    """A customer's credit card (only in hooks)."""
 
     _shown: ClassVar = ("credit_card_type", "last_four")
 
@@ -137,10 +137,10 @@ class PaymentMethod(Model, frozen=True, kw_only=True):
 
 
 class PlanItem(Model, frozen=True, kw_only=True):
-    """A tracked item and its price in a plan.
+    """An item that a plan tracks, with its price.
 
-    Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period at 0;
-    other items keep their quantity.
+    Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period with the
+    quantity 0; other items keep their quantity.
     """
 
     id: str = ""
@@ -184,7 +184,7 @@ class Plan(Model, frozen=True, kw_only=True):
 
 
 class Item(Model, frozen=True, kw_only=True):
-    """The quantity of a tracked item in a subscription, or in the period that a hook's invoice bills."""
+    """A tracked item and its quantity in a subscription or, in a hook's invoice, in the billed period."""
 
     _shown: ClassVar = ("id", "code", "quantity")
 
@@ -197,7 +197,7 @@ class Item(Model, frozen=True, kw_only=True):
 
 
 class Charge(Model, frozen=True, kw_only=True):
-    """A line of an invoice. A negative `each_amount` makes it a credit.
+    """A line of an invoice. If `each_amount` is negative, the line is a credit.
 
     `id` is empty while the line is only a projection on an open invoice (recorded).
     """
@@ -214,12 +214,12 @@ class Charge(Model, frozen=True, kw_only=True):
 
     @property
     def amount(self) -> Decimal:
-        """Exactly quantity × each_amount, before tax, not rounded."""
+        """The exact amount, quantity × each_amount, before tax and not rounded."""
         return money.product(self.quantity, self.each_amount)
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """A payment at a gateway; in a bill reminder, an expected payment."""
+    """A payment at a gateway. In a bill reminder, it is an expected payment."""
 
     _shown: ClassVar = ("id", "amount", "response")
 
@@ -241,9 +241,9 @@ class Transaction(Model, frozen=True, kw_only=True):
 class Invoice(Shown, Model, frozen=True, kw_only=True):
     """An open, outstanding or paid invoice. `print` shows it as a bill.
 
-    A hook's `invoiceNumber` becomes `number`, and its one `transaction` becomes the only entry of
-    `transactions`. Only hooks have `items`, the quantities of the period that ended, and
-    `previous_billing_datetime`, the start of that period.
+    In a hook's JSON, the number is called `invoiceNumber`, and there is a single `transaction`, which becomes
+    the only entry of `transactions`. Two fields have values only in hooks: `items` has the quantities of the
+    period that ended, and `previous_billing_datetime` is the start of that period.
     """
 
     _aliases: ClassVar = {"invoiceNumber": "number", "transaction": "transactions"}
@@ -270,7 +270,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def total(self) -> Decimal:
-        """The exact sum of all charges and credits, before tax, not rounded."""
+        """The exact sum of all charges and credits, before tax and not rounded."""
         return money.total(charge.amount for charge in self.charges)
 
     @property
@@ -280,7 +280,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def is_projected(self) -> bool:
-        """Whether the period is still running, so that the lines are projections (recorded)."""
+        """Whether the invoice's lines are projections, because its period is still running (recorded)."""
         return not self._is_closed and any(not charge.id for charge in self.charges)
 
     def table(self) -> Table:
@@ -288,13 +288,18 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def _is_closed(self) -> bool:
-        """Whether the period is over: a recurring or item charge has an id, or there is a transaction."""
+        """Whether the invoice's period is over.
+
+        It is over if a recurring charge or an item charge has an id, or if the invoice has a transaction.
+        """
         billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
         return billed or bool(self.transactions)
 
 
 class Subscription(Model, frozen=True, kw_only=True):
-    """A customer's subscription to a plan. Only hooks have `invoice`, `method` and `payment_method`.
+    """A customer's subscription to a plan.
+
+    `invoice`, `method` and `payment_method` have values only in hooks.
 
     `redirect_url` is the page where the customer approves a pending change to PayPal (inferred).
     """
@@ -332,16 +337,16 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether the subscription is canceled. True even if the date of the cancellation can't be read."""
+        """Whether the subscription is canceled. This is True even if the cancellation date can't be read."""
         return self.canceled_datetime is not None or is_odd_date(self.raw.get("canceledDatetime"))
 
     @property
     def current_invoice(self) -> Invoice | None:
-        """The open invoice that bills usage reported now (inferred from the document's structure).
+        """The open invoice, to which new usage is added (inferred from the document's structure), or None.
 
-        On an active subscription this is the newest unpaid invoice, unless its period is over. A canceled
-        subscription has a current invoice only while an invoice shows projected charges. The clock isn't
-        used, because a test server may have a virtual clock.
+        If the subscription is active, this is the newest unpaid invoice, or None if that invoice's period is
+        over. If the subscription is canceled, this is the newest unpaid invoice with projected charges. The
+        system's clock isn't used, because a test server may have a virtual clock.
 
         Raises DecodeError if an unpaid invoice's billing date can't be read.
         """
@@ -354,17 +359,17 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     @property
     def outstanding_invoice(self) -> Invoice | None:
-        """The invoice that `InvoicePeriod.OUTSTANDING` addresses.
+        """The invoice that a call with `InvoicePeriod.OUTSTANDING` changes, or None.
 
-        This is the oldest unpaid invoice except the current one (inferred: no source says which one it is if
-        there are several). Raises as `current_invoice` does.
+        This is the oldest unpaid invoice that isn't the current invoice (inferred: if there are several, no
+        source says which one Cheddar takes). Raises DecodeError like `current_invoice`.
         """
         current = self.current_invoice
         unpaid = [invoice for invoice in self._unpaid() if invoice is not current]
         return unpaid[-1] if unpaid else None
 
     def _unpaid(self) -> list[Invoice]:
-        """Return the unpaid invoices with the type `subscription` or without a type, newest first."""
+        """Return the unpaid invoices whose type is `subscription` or empty, newest first."""
         unpaid = [it for it in self.invoices if not it.is_paid and it.type in ("", "subscription")]
         for invoice in unpaid:
             if invoice.billing_datetime is None and is_odd_date(invoice.raw.get("billingDatetime")):
@@ -373,7 +378,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
 
 class Customer(Model, frozen=True, kw_only=True):
-    """A customer with all subscriptions, newest first. `errors` are the errors in the same document."""
+    """A customer with all subscriptions, newest first. `errors` are the errors in the customer's document."""
 
     id: str = ""
     code: str = ""
@@ -405,7 +410,10 @@ class Customer(Model, frozen=True, kw_only=True):
 
     @property
     def subscription(self) -> Subscription:
-        """The active subscription, which is the first one (recorded), or an empty one if there is none."""
+        """The customer's first subscription, which is the active one (recorded).
+
+        If the customer has no subscription, this is an empty `Subscription`.
+        """
         return self.subscriptions[0] if self.subscriptions else Subscription()
 
 
@@ -419,7 +427,7 @@ class Product(Model, frozen=True, kw_only=True):
 
 
 class Incentive(Model, frozen=True, kw_only=True):
-    """A promotion's discount: a percentage off for a number of months."""
+    """A promotion's discount: `percentage` off for a number of `months`."""
 
     _shown: ClassVar = ("id", "percentage", "months")
 

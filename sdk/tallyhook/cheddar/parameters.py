@@ -1,7 +1,7 @@
 """The types of the calls' arguments: small frozen structures, and TypedDicts for keyword arguments.
 
-An argument that you don't pass is not sent. `""` clears the field. In the keyword arguments of an edit, None
-also clears the field.
+An argument that you don't pass is not sent. `""` clears a field. In a call that edits fields, a keyword
+argument that is None also clears its field.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from tallyhook.errors import MASK
 
 
 class CustomerDetails(TypedDict, total=False):
-    """The fields of a customer, besides code, names and email."""
+    """A customer's fields, except for the code, names and email."""
 
     company: str
     tax_rate: Decimal | None
@@ -38,7 +38,7 @@ class CustomerDetails(TypedDict, total=False):
 
 
 class CustomerFields(CustomerDetails, total=False):
-    """The fields of a customer that can be edited."""
+    """The customer fields that can be edited."""
 
     code: str
     first_name: str
@@ -78,7 +78,7 @@ class PlanFields(TypedDict, total=False):
 
 
 class PlanEdit(PlanFields, total=False):
-    """The fields of a plan that can be edited."""
+    """The plan fields that can be edited."""
 
     name: str
 
@@ -97,10 +97,10 @@ class _Input(msgspec.Struct, frozen=True):
 
 
 class PaymentInput(_Input, frozen=True, kw_only=True):
-    """How a customer pays. Its `repr` hides the card's number and code.
+    """How a customer pays. The `repr` hides the card's number and security code.
 
-    `method` is `cc`, `paypal` or another value that Cheddar knows. `cc_expiration` is `MM/YYYY`. PayPal sends
-    the customer back to `return_url` or `cancel_url`.
+    `method` is `cc`, `paypal` or another value that Cheddar knows. `cc_expiration` has the format `MM/YYYY`.
+    PayPal sends the customer back to `return_url` or `cancel_url`.
     """
 
     _secret: ClassVar = frozenset({"cc_number", "cc_card_code"})
@@ -126,10 +126,10 @@ class PaymentInput(_Input, frozen=True, kw_only=True):
 
 
 class ChargeInput(_Input, frozen=True):
-    """A custom charge. A negative `each_amount` makes it a credit.
+    """A custom charge. If `each_amount` is negative, it is a credit.
 
-    `each_amount` has at most two decimals, `quantity` is a positive integer, and `charge_code` has at most 36
-    characters (documented).
+    `each_amount` can have at most two decimals, `quantity` must be a positive integer, and `charge_code` can
+    have at most 36 characters (documented).
     """
 
     charge_code: str
@@ -139,29 +139,29 @@ class ChargeInput(_Input, frozen=True):
 
 
 class ItemInput(_Input, frozen=True):
-    """A tracked item's quantity, with at most four decimals (documented)."""
+    """A tracked item's code and its quantity, which can have at most four decimals (documented)."""
 
     item_code: str
     quantity: Decimal | int | str
 
 
 def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """Return keyword arguments as a form's pairs. With `within`, their names are `within[name]`."""
+    """Return fields as a form's (name, value) pairs. If `within` is given, each name is `within[name]`."""
     return tuple(_pairs(fields, within))
 
 
 def payment_pairs(payment: PaymentInput | None, within: str = "") -> Pairs:
-    """Return a payment's fields that are not None as a form's pairs."""
+    """Return the payment's fields that are not None, as a form's (name, value) pairs."""
     return () if payment is None else given_pairs(msgspec.structs.asdict(payment), within)
 
 
 def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """Return the fields that are not None as a form's pairs."""
+    """Return the fields that are not None, as a form's (name, value) pairs."""
     return pairs({name: value for name, value in fields.items() if value is not None}, within)
 
 
 def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
-    """Return a charge as a form's pairs, in the order in which Cheddar checks them (documented)."""
+    """Return a charge as a form's (name, value) pairs, in Cheddar's order of checking (documented)."""
     fields = {
         "charge_code": charge.charge_code,
         "quantity": money.count(charge.quantity),
@@ -171,14 +171,14 @@ def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
 
 
 def list_of_charges(charges: Sequence[ChargeInput]) -> Pairs:
-    """Return charges as a form's pairs: `charges[0][…]`, `charges[1][…]`, …"""
+    """Return charges as a form's (name, value) pairs, with the names `charges[0][…]`, `charges[1][…]`, …"""
     return tuple(
         pair for index, charge in enumerate(charges) for pair in charge_pairs(charge, f"charges[{index}]")
     )
 
 
 def list_of_items(items: Sequence[ItemInput]) -> Pairs:
-    """Return items as a form's pairs: `items[0][…]`, `items[1][…]`, …"""
+    """Return items as a form's (name, value) pairs, with the names `items[0][…]`, `items[1][…]`, …"""
     return tuple(
         pair
         for index, item in enumerate(items)
@@ -190,7 +190,7 @@ def list_of_items(items: Sequence[ItemInput]) -> Pairs:
 
 
 def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the keyword arguments. Raises TypeError for an argument that the TypedDict doesn't have."""
+    """Return the keyword arguments `fields`. Raises TypeError if the TypedDict `kind` lacks one of them."""
     for name in fields:
         if name not in kind.__annotations__:
             raise TypeError(f"unexpected keyword argument {name!r}")
@@ -198,7 +198,7 @@ def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def plain(value: object) -> str:
-    """Return a value as text for a form or query, in the format of Cheddar's XML.
+    """Return a value as text for a form or query, in the format that Cheddar uses in its XML.
 
     Raises:
         TypeError: the value is a float.

@@ -1,8 +1,7 @@
 """Read Cheddar's XML documents into models.
 
-Except for `refusal`, every function here raises DecodeError if the body is not the expected document. If the
-body is an error document, the function raises APIError with the document's status. Text between elements is
-ignored.
+Every function here except `refusal` raises DecodeError if the body is not the expected document, and APIError
+if the body is an error document. The APIError has the document's status. Text between elements is ignored.
 """
 
 from typing import TypeVar
@@ -35,7 +34,7 @@ def customers(body: bytes) -> tuple[Customer, ...]:
 
 
 def customer(body: bytes) -> Customer:
-    """Return a document's only customer."""
+    """Return a document's only customer. Raises WrongDocument unless there is exactly one."""
     return _only(customers(body))
 
 
@@ -45,7 +44,7 @@ def plans(body: bytes) -> tuple[Plan, ...]:
 
 
 def plan(body: bytes) -> Plan:
-    """Return a document's only plan."""
+    """Return a document's only plan. Raises WrongDocument unless there is exactly one."""
     return _only(plans(body))
 
 
@@ -55,21 +54,21 @@ def promotions(body: bytes) -> tuple[Promotion, ...]:
 
 
 def promotion(body: bytes) -> Promotion:
-    """Return a document's only promotion."""
+    """Return a document's only promotion. Raises WrongDocument unless there is exactly one."""
     return _only(promotions(body))
 
 
 def nothing(body: bytes) -> None:
-    """Check an answer without content: `<success/>` (inferred) or an empty body.
+    """Check an answer that should have no content: `<success/>` (inferred) or an empty body.
 
-    Raises DecodeError for an HTML page, for example from a proxy.
+    Raises DecodeError if the body is an HTML page, for example from a proxy.
     """
     if body and str(_root(body).tag).rpartition("}")[2].lower() == "html":
         raise DecodeError("a document of the API was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """Return the exception for an error status. The body may be anything."""
+    """Return the exception for an answer with an error status. The body may have any content."""
     try:
         root = _root(body)
         if root.tag == "customers":

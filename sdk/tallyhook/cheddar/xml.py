@@ -1,4 +1,4 @@
-"""Turn Cheddar's XML into plain trees; see `tallyhook._model`."""
+"""Turn Cheddar's XML into trees of dicts, lists and strings. `tallyhook._model` reads these trees."""
 
 import threading
 from typing import Any
@@ -10,7 +10,8 @@ from tallyhook.errors import DecodeError
 
 Element = etree._Element
 
-# Cheddar's elements have two attributes. The time that lxml needs grows with the square of their number.
+# Cheddar's elements have two attributes. A limit is needed because lxml's time grows with the square of the
+# number of attributes.
 _MOST_ATTRIBUTES = 500
 
 SINGULAR = {
@@ -27,7 +28,7 @@ SINGULAR = {
     "subscriptions": "subscription",
     "transactions": "transaction",
 }
-"""Maps the name of each element that is a list to the name of its entries."""
+"""Maps the name of each list element to the name of its entries."""
 
 
 class _Own(threading.local):
@@ -49,7 +50,10 @@ _own = _Own()
 
 
 def parse(body: bytes) -> Element:
-    """Return a document's root. Raises DecodeError if the XML isn't well-formed or has a document type."""
+    """Return a document's root element.
+
+    Raises DecodeError if the XML isn't well-formed or declares a document type.
+    """
     try:
         root = etree.fromstring(body, _own.parser)
     except (etree.LxmlError, ValueError, LookupError):
@@ -60,9 +64,9 @@ def parse(body: bytes) -> Element:
 
 
 def node_of(element: Element) -> dict[str, Any]:
-    """Return the tree of an element that is an object.
+    """Return an element as a dict with its attributes and children.
 
-    Raises DecodeError if two lists have the same name, or if there are too many attributes.
+    Raises DecodeError if two list elements have the same name, or if the element has too many attributes.
     """
     if len(element.attrib) > _MOST_ATTRIBUTES:
         raise DecodeError("an element has too many attributes")
@@ -84,7 +88,10 @@ def node_of(element: Element) -> dict[str, Any]:
 
 
 def list_of(element: Element, singular: str) -> Any:
-    """Return the tree of an element that is a list. With anything but entries, it is read as an object."""
+    """Return a list element's entries, which are the children named `singular`.
+
+    If the element has attributes or any other children, return it as an object, like `node_of`.
+    """
     children = list(element)
     if element.keys() or any(child.tag != singular for child in children):
         return node_of(element)

@@ -1,7 +1,8 @@
-"""Every call of Cleverbridge's API. `tallyhook.cheddar.calls` explains calls.
+"""Every call of Cleverbridge's API. `tallyhook.cheddar.calls` explains how calls work.
 
-A client retries reading, previews, setting a total for the next renewal, and setting the next billing date.
-It never retries a call that charges at once, adds something or redeems a coupon.
+A client retries calls that read, calls that preview a change, calls that set a quantity or price from the
+next renewal on, and the call that sets the next billing date. It never retries a call that charges at once,
+adds something or redeems a coupon.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,26 +20,32 @@ from tallyhook.cleverbridge.models import Item, Renewal, Subscription, Subscript
 T = TypeVar("T")
 
 SubscriptionRef = str | Subscription
-"""A subscription, or its id."""
+"""A subscription or its id."""
 
 ItemRef = int | Item
-"""An item, or its number: RunningNumber in requests, RunningNo in answers."""
+"""An item or its number, which is called RunningNumber in requests and RunningNo in answers."""
 
 
 class Alignment(Enum):
     """When an update takes effect, and what it charges (documented)."""
 
     AT_RENEWAL = (False, False)
-    """From the next renewal, which bills the change. The update must arrive before the reminder date."""
+    """The update takes effect at the next renewal, which bills it.
+
+    The update must arrive before the subscription's `next_billing_date_reminder`.
+    """
 
     NOW_PRORATED = (True, False)
-    """At once. The rest of the interval is charged. Refused if that amount is negative."""
+    """The update takes effect at once, and the rest of the interval is charged.
+
+    Cleverbridge refuses the update if that amount is negative.
+    """
 
     NOW_EXTENDED = (True, True)
-    """At once. The current interval is extended to the interval of the changed item."""
+    """The update takes effect at once, and extends the current interval to the changed item's interval."""
 
     def settings(self, preview: bool) -> dict[str, bool]:
-        """The flags on the wire. `ExtendInterval` requires `AlignToCurrentInterval`."""
+        """Return this alignment's flags for a request. `ExtendInterval` requires `AlignToCurrentInterval`."""
         aligned, extended = self.value
         return {
             "AlignToCurrentInterval": aligned,
@@ -48,7 +55,7 @@ class Alignment(Enum):
 
 
 class UpdateAction(StrEnum):
-    """The label of an update; it has no other effect (documented)."""
+    """A label for an update. The label doesn't change what the update does (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"
@@ -56,7 +63,7 @@ class UpdateAction(StrEnum):
 
 
 def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
-    """Get one subscription with every version of its items.
+    """Get one subscription with all versions of all its items.
 
     Raises:
         NotFound: there is no such subscription.
@@ -75,7 +82,8 @@ def get_subscriptions_for_customer(
 ) -> Call[tuple[Subscription, ...]]:
     """List a customer's subscriptions. Pass exactly one of the three customer arguments.
 
-    `only_current_items` leaves out replaced versions of items (client: only one shows its name on the wire).
+    If `only_current_items` is True, the answer leaves out replaced versions of items (client: only one client
+    library shows the parameter's name on the wire).
 
     Raises:
         NotFound: there is no such customer.
@@ -102,7 +110,7 @@ def get_subscriptions_for_customer(
 
 
 def get_subscriptions_by_purchase(purchase_id: int) -> Call[tuple[Subscription, ...]]:
-    """List the subscriptions of a purchase. Only one client library has this call.
+    """List the subscriptions of a purchase. This call is known from only one client library.
 
     Raises:
         NotFound: there is no such purchase.
@@ -128,18 +136,18 @@ def update_subscription_item(
     reset_billing_interval: bool = False,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Set an item's quantity. `quantity` is the new total; it isn't added.
+    """Set an item's quantity. `quantity` replaces the old quantity; it isn't added.
 
-    The quantity applies to later intervals until you set it again. With `preview`, nothing changes, and the
-    result has prices. Without `preview`, the result may not have prices.
+    The new quantity applies to all later intervals until you set it again. If `preview` is True, nothing
+    changes, and the result has prices. If `preview` is False, the result may not have prices.
 
-    `product_id` is the item's product; another one moves the item to that product (inferred). You may omit it
-    if `item` is a model. `price`, `currency` and `is_gross` are the customer's price. You may omit `currency`
-    if `subscription` is a model.
+    `product_id` is the id of the item's product. If you pass another product's id, the item moves to that
+    product (inferred). You may omit `product_id` if `item` is a model. `price`, `currency` and `is_gross` set
+    the customer's price. You may omit `currency` if `subscription` is a model.
 
     Raises:
-        APIError: status 402: there is no such item, the coupon doesn't apply, or the price of an aligned
-            update would be negative. Nothing has changed.
+        APIError: status 402: there is no such item, the coupon doesn't apply, or the price of an update that
+            takes effect at once would be negative. Nothing has changed.
         NotFound: there is no such subscription or product.
     """
     change: dict[str, object] = {
@@ -177,8 +185,8 @@ def increase_subscription_item_quantity(
 ) -> Call[UpdateResult]:
     """Add `quantity` to an item's quantity. See `update_subscription_item`.
 
-    The client doesn't retry this call, because a retry could add twice. After `NoAnswer`, read the
-    subscription.
+    The client retries only a preview, because a retry could add the quantity twice. After `NoAnswer`, read
+    the subscription to see whether the quantity was added.
     """
     return _change(
         "increasesubscriptionitemquantity",
@@ -203,13 +211,13 @@ def update_subscription_item_price(
     update_action: UpdateAction = UpdateAction.UPDATE,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Set the unit price of an item (inferred: that it is per unit), and optionally its quantity.
+    """Set an item's price and, if you pass `quantity`, its quantity. The price is for one unit (inferred).
 
-    `currency` must be the subscription's; you may omit it if `subscription` is a model. The price has at most
-    two decimals.
+    `price` can have at most two decimals. `currency` must be the subscription's currency; you may omit it if
+    `subscription` is a model.
 
     Raises:
-        APIError: status 402: there is no such item, or the currency is a different one.
+        APIError: status 402: there is no such item, or `currency` isn't the subscription's currency.
         NotFound: there is no such subscription.
     """
     change: dict[str, object] = {"CustomerPrice": _price(subscription, price, currency, is_gross)}
@@ -240,9 +248,10 @@ def add_subscription_item(
     affiliate_id: int | None = None,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Add an item. The answer doesn't have its RunningNumber; read the subscription to get it.
+    """Add an item to a subscription.
 
-    The client doesn't retry this call, because a retry could add twice.
+    The answer doesn't contain the new item's RunningNumber; read the subscription to get the number. The
+    client retries only a preview, because a retry could add the item twice.
 
     Raises:
         NotFound: there is no such subscription or product.
@@ -269,10 +278,10 @@ def deactivate_subscription_items(
     allow_reinstate: bool = True,
     generate_mail: bool = True,
 ) -> Call[None]:
-    """End items at the next billing date. At least one must stay active.
+    """Deactivate items at the next billing date. At least one item of the subscription must stay active.
 
     Raises:
-        APIError: status 402: there is no such item, or it is the last active one.
+        APIError: status 402: there is no such item, or no item would stay active.
         NotFound: there is no such subscription.
     """
     body = {**_items(subscription, items), "AllowReinstate": allow_reinstate, "GenerateMail": generate_mail}
@@ -282,16 +291,16 @@ def deactivate_subscription_items(
 def reinstate_subscription_items(
     subscription: SubscriptionRef, *items: ItemRef, generate_mail: bool = True
 ) -> Call[None]:
-    """Reactivate items, usually before `update_next_billing_date`.
+    """Reactivate items that were deactivated. Usually, you then call `update_next_billing_date`.
 
-    Raises as `deactivate_subscription_items` does.
+    Raises the same exceptions as `deactivate_subscription_items`.
     """
     body = {**_items(subscription, items), "GenerateMail": generate_mail}
     return _call("POST", "reinstatesubscriptionitems", documents.nothing, body=body, repeatable=False)
 
 
 def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> Call[None]:
-    """Set the next billing date: a timezone-aware time at least a minute from now.
+    """Set the next billing date. `date` must be a timezone-aware time at least a minute from now.
 
     Raises:
         APIError: status 402: the subscription isn't active, or the date is in the past.
@@ -306,10 +315,10 @@ def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> C
 def renew_subscription(
     subscription: SubscriptionRef, *, reset_billing_interval: bool = False
 ) -> Call[Renewal]:
-    """Renew and charge before the billing date.
+    """Renew a subscription and charge the customer before the billing date.
 
-    The rest of the interval is added to the next one, unless you reset it. The client doesn't retry this
-    call, because a retry could charge twice.
+    The rest of the current interval is added to the next interval, unless `reset_billing_interval` is True.
+    The client doesn't retry this call, because a retry could charge twice.
 
     Raises:
         NotFound: there is no such subscription.
@@ -336,7 +345,7 @@ def _change(
 
 @dataclass(frozen=True, slots=True)
 class _Subscription:
-    """The subscription with this id. The leading S is optional (documented)."""
+    """Matches the subscription with this id. The leading S of an id is optional (documented)."""
 
     id: str
 
@@ -399,7 +408,10 @@ def _price(
 
 
 def _running_number(item: ItemRef) -> int:
-    """The item's number. Raises ValueError for a replaced version, whose number may now be another item's."""
+    """Return the item's number.
+
+    Raises ValueError for a replaced version of an item, because its number may now belong to another item.
+    """
     if isinstance(item, Item) and item.raw and not item.is_current:
         raise ValueError("This version of the item has been replaced: use subscription.item(number)")
     number = item.running_no if isinstance(item, Item) else item

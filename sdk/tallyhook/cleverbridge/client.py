@@ -1,4 +1,4 @@
-"""The two clients for Cleverbridge's API."""
+"""The blocking client and the async client for Cleverbridge."""
 
 from typing import Unpack
 
@@ -27,14 +27,14 @@ class _Methods:
 
 
 class Client(_Methods, BaseClient):
-    """Cleverbridge's API.
+    """A blocking client for Cleverbridge.
 
         with Client("user", "password") as client:
             subscription = client.get_subscription("S1001")
 
-    The other arguments are those of `tallyhook.Client`. All calls raise APIError (by status, 402 for invalid
-    parameters; its `message` is the ResultMessage), NoAnswer or DecodeError, which are all subclasses of
-    `tallyhook.Error`.
+    The options are those of `tallyhook.Client`. Any call can raise APIError (or its subclass for the status),
+    NoAnswer or DecodeError, which are all subclasses of `tallyhook.Error`. An APIError's `message` is the
+    answer's ResultMessage. If a parameter is invalid, the status is 402.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Client(_Methods, BaseClient):
 
 
 class AsyncClient(_Methods, BaseAsyncClient):
-    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
+    """The async client, for asyncio and trio. It has `Client`'s arguments and methods; await the methods."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Cleverbridge's answers: read bytes into models, and refusals into exceptions."""
+"""Read Cleverbridge's answers into models, and its error answers into exceptions."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
 
 class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
-    """The answer to a call that reads."""
+    """The answer to a call that reads subscriptions."""
 
     result_message: str = ""
     subscription: Subscription | None = None
@@ -21,11 +21,11 @@ _READER = Reader(_Answer, UpdateResult, Renewal)
 
 
 def subscription(body: bytes) -> Subscription:
-    """The subscription of an answer.
+    """Return the subscription in an answer.
 
     Raises:
         APIError: the answer is an error.
-        DecodeError: it has no subscription.
+        DecodeError: the answer has no subscription.
     """
     found = read(_Answer, _fine(body)).subscription
     if found is None:
@@ -34,7 +34,7 @@ def subscription(body: bytes) -> Subscription:
 
 
 def subscriptions(body: bytes) -> tuple[Subscription, ...]:
-    """The subscriptions of an answer. Raises as `subscription` does."""
+    """Return the subscriptions in an answer. Raises the same exceptions as `subscription`."""
     node = _fine(body)
     if "Subscriptions" not in node:
         raise DecodeError("a list was expected", "Subscriptions")
@@ -42,22 +42,22 @@ def subscriptions(body: bytes) -> tuple[Subscription, ...]:
 
 
 def update_result(body: bytes) -> UpdateResult:
-    """The result of an update. Raises as `subscription` does."""
+    """Return the result of an update. Raises APIError if the answer is an error."""
     return read(UpdateResult, _fine(body))
 
 
 def renewal(body: bytes) -> Renewal:
-    """The result of a renewal. Raises as `subscription` does."""
+    """Return the result of a renewal. Raises APIError if the answer is an error."""
     return read(Renewal, _fine(body))
 
 
 def nothing(body: bytes) -> None:
-    """Check an answer that only says OK. Raises as `subscription` does."""
+    """Check that an answer says OK. Raises APIError if it is an error."""
     _fine(body)
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for an error status and any body."""
+    """Return the exception for an answer with an error status. The body may have any content."""
     try:
         return _error(status, _READER.object(body))
     except DecodeError:
@@ -65,7 +65,7 @@ def refusal(status: int, body: bytes) -> APIError:
 
 
 def _fine(body: bytes) -> dict[str, Any]:
-    """The body as a tree. Raises APIError if its ResultMessage is not `OK`."""
+    """Return the body as a dict. Raises APIError if the body's ResultMessage is not `OK`."""
     node = _READER.object(body)
     if text(node.get("ResultMessage")).strip().upper() != "OK":
         raise _error(200, node)

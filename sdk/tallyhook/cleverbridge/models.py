@@ -12,7 +12,7 @@ from tallyhook._model import Model
 
 
 class SubscriptionStatus(IntEnum):
-    """A subscription's status (documented, client: two pages disagree; this is the newer one)."""
+    """A subscription's status (documented, client: two pages disagree; these are the newer page's values)."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -37,9 +37,9 @@ class ItemStatus(IntEnum):
 
 
 class Item(Model, frozen=True, kw_only=True, rename="pascal"):
-    """A version of a product in a subscription. Only the version with `is_current` matters.
+    """A version of an item in a subscription. Only the version whose `is_current` is True has an effect.
 
-    `running_no` is RunningNumber in requests. A price is None if the answer doesn't have it.
+    `running_no` is called RunningNumber in requests. A price that the answer doesn't have is None.
     """
 
     _shown: ClassVar = ("running_no", "product_id", "quantity", "version")
@@ -75,11 +75,11 @@ class Item(Model, frozen=True, kw_only=True, rename="pascal"):
 
 
 class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What a customer buys at regular intervals.
+    """A customer's subscription: items that the customer buys at regular intervals.
 
-    An update counts for the next bill if it arrives before `next_billing_date_reminder`, the date on which
-    the purchase is created (documented). `items` has every version of every item. `subscription_status` is a
-    `SubscriptionStatus`.
+    An update changes the next bill if it arrives before `next_billing_date_reminder`, the date on which the
+    purchase is created (documented). `items` has all versions of all items. `subscription_status` is a number
+    from `SubscriptionStatus`.
     """
 
     _shown: ClassVar = ("id", "subscription_status", "next_billing_date")
@@ -112,14 +112,14 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def current_items(self) -> tuple[Item, ...]:
-        """The current versions of its items."""
+        """The current versions of the subscription's items."""
         return tuple(item for item in self.items if item.is_current)
 
     def item(self, running_number: int) -> Item:
-        """The current version of the item with this number, counted from 1.
+        """Return the current version of the item with this number. Numbers start at 1.
 
         Raises:
-            LookupError: there is none, or more than one.
+            LookupError: no current version or more than one has this number.
         """
         found = [item for item in self.current_items if item.running_no == running_number]
         if len(found) != 1:
@@ -128,14 +128,15 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
         return found[0]
 
     def versions(self, running_number: int) -> tuple[Item, ...]:
-        """All versions of the item with this number, in the order of the answer."""
+        """Return all versions of the item with this number, in the answer's order."""
         return tuple(item for item in self.items if item.running_no == running_number)
 
 
 class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
-    """The prices of an update: what it costs now (`alignment_…`), and the next billing (`next_billing_…`).
+    """The prices of an update, now (`alignment_…`) and at the next billing (`next_billing_…`).
 
-    According to a public client, only a preview has prices. A price is None if the answer doesn't have it.
+    According to a public client library, only a preview has prices. A price that the answer doesn't have is
+    None.
     """
 
     _shown: ClassVar = (
@@ -155,7 +156,7 @@ class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
 
 
 class Renewal(Model, frozen=True, kw_only=True, rename="pascal"):
-    """The result of a renewal before the billing date. `transaction_status` says whether it was paid."""
+    """The result of an early renewal. `transaction_status` says whether the renewal was paid."""
 
     _shown: ClassVar = ("transaction_status", "next_billing_date")
 

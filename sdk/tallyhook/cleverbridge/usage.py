@@ -4,21 +4,24 @@ import math
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-# No real usage is larger, and exact arithmetic on larger numbers would fill the memory.
+# Real usage is never larger than this, and exact arithmetic on larger numbers would fill the memory.
 _LARGEST_EXPONENT = 60
 
 Number = Decimal | int | str
 
 
 def billable_quantity(used: Number, included: Number, block: Number) -> int:
-    """The number of blocks to bill for usage above the included quantity. A started block counts in full.
+    """Return the number of blocks to bill for usage above the included quantity.
+
+    A block that is only partly used is billed in full.
 
         >>> billable_quantity(used=700, included=500, block=25)
         8
         >>> billable_quantity(used=Decimal("500.1"), included=500, block=25)
         1
 
-    All three are in the same unit. The result is exact, and 0 if usage doesn't exceed the included quantity.
+    All three arguments must be in the same unit. The result is exact. It is 0 if usage doesn't exceed the
+    included quantity.
 
     Raises:
         TypeError: a value is a float, which isn't exact.

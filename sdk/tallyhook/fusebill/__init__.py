@@ -1,11 +1,12 @@
-"""A client for Fusebill (now Stax Bill): see and change when subscriptions bill.
+"""A client for Fusebill (now Stax Bill), to see and change when subscriptions bill.
 
     with fusebill.Client("an API key") as client:
         definition = client.get_billing_period_definition_by_subscription(31)
         print(dry_run(definition, invoice_day=6))
         client.edit_billing_period_definition(definition, invoice_day=6)
 
-A subscription is in exactly one billing period. The subscriptions of one period bill on the same day.
+Every subscription belongs to exactly one billing period definition. All subscriptions of a definition bill on
+the same day.
 """
 
 from tallyhook.fusebill.calls import PAGE_SIZE

@@ -1,8 +1,10 @@
-"""Every call of Fusebill's API. `tallyhook.cheddar.calls` explains calls.
+"""Every call of Fusebill's API. `tallyhook.cheddar.calls` explains how calls work.
 
-A client retries calls that read, change a definition, delete one (ids are never reused, inferred), or move a
-subscription into an existing definition. It never retries a call that creates a definition, posts a draft or
-may charge.
+In these docstrings, a definition is a billing period definition, which says when its subscriptions bill.
+
+A client retries a call that only reads, that changes or deletes a definition (ids are never reused,
+inferred), that moves a subscription into an existing definition, or that changes a draft invoice without
+deleting charges. It never retries a call that creates a definition, posts a draft invoice or may charge.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,28 +29,29 @@ from tallyhook.fusebill.terms import BillingPeriodType, ChargeChange, Cycle, Inv
 T = TypeVar("T")
 
 DefinitionRef = int | BillingPeriodDefinition
-"""A billing period definition, or its id."""
+"""A billing period definition or its id."""
 
 SubscriptionRef = int | Subscription
-"""A subscription, or its id."""
+"""A subscription or its id."""
 
 ProductRef = int | SubscriptionProduct
-"""A product of a subscription, or its id."""
+"""A subscription's product, or the product's id."""
 
 DraftRef = int | DraftInvoice
-"""A draft invoice, or its id."""
+"""A draft invoice or its id."""
 
 _Named = BillingPeriodDefinition | Subscription | SubscriptionProduct | DraftInvoice | Invoice
 _ROOT = "billingPeriodDefinitions"
 _DEFINITION = documents.one(BillingPeriodDefinition)
 PAGE_SIZE = 1000
-"""The page size that the calls ask for (documented: a page may have at least this many entries)."""
+"""How many entries per page the calls request (documented: a page may have at least this many)."""
 
 
 class Settings(TypedDict, total=False):
-    """A definition's other settings. If a setting is None, the customer's setting is used (documented).
+    """Optional settings of a billing period definition.
 
-    `invoice_in_advance` is in days. `term` is one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
+    If a setting is None, the customer's setting is used (documented). `invoice_in_advance` is in days. `term`
+    is one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
     """
 
     invoice_in_advance: int
@@ -70,7 +73,7 @@ _WORDS = {
 
 
 def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPeriodDefinition]]:
-    """List all definitions of a customer.
+    """List all billing period definitions of a customer.
 
     Raises:
         NotFound: there is no such customer.
@@ -87,7 +90,7 @@ def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPerio
 
 
 def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeriodDefinition]:
-    """Get one definition with its subscriptions.
+    """Get one billing period definition with its subscriptions.
 
     Raises:
         NotFound: there is no such definition.
@@ -99,7 +102,7 @@ def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeri
 def get_billing_period_definition_by_subscription(
     subscription: SubscriptionRef,
 ) -> Call[BillingPeriodDefinition]:
-    """Get a subscription's definition.
+    """Get the billing period definition that a subscription belongs to.
 
     Raises:
         NotFound: there is no such subscription.
@@ -118,10 +121,11 @@ def new_billing_period_definition(
     billing_period_type: BillingPeriodType = BillingPeriodType.SPECIFIED_DATE,
     **settings: Unpack[Settings],
 ) -> Call[BillingPeriodDefinition]:
-    """Create a definition. It bills nothing until a subscription is moved into it (documented).
+    """Create a billing period definition. It bills nothing until it has a subscription (documented).
 
-    `date` is required if `billing_period_type` is SPECIFIED_DATE. The client doesn't retry this
-    call, because a retry could create two. After `NoAnswer`, read the customer's definitions.
+    `date` is required if `billing_period_type` is SPECIFIED_DATE. The client doesn't retry this call, because
+    a retry could create a second definition. After `NoAnswer`, check whether the customer already has the new
+    definition.
 
     Raises:
         BadRequest: the date doesn't fit the interval.
@@ -142,7 +146,10 @@ def preview_billing_period_definition(
     number_of_intervals: int = 1,
     **settings: Unpack[Settings],
 ) -> Call[BillingPeriodDefinition]:
-    """Show what `new_billing_period_definition` would create, with its next recharge date."""
+    """Get the definition that `new_billing_period_definition` would create, with its next recharge date.
+
+    Nothing is created.
+    """
     body = _wish(customer_id, interval, date, number_of_intervals, settings)
     action = f"{_ROOT}/Preview"
     return _call("POST", action, action, _DEFINITION, body, repeatable=True)
@@ -151,7 +158,10 @@ def preview_billing_period_definition(
 def _wish(
     customer_id: int, interval: Cycle, date: InvoiceDate | None, number_of_intervals: int, settings: Settings
 ) -> dict[str, object]:
-    """The body that describes a definition. Requests say `interval`, answers say `cycle` (documented)."""
+    """Return the request body for a definition.
+
+    Requests call a definition's frequency `interval`, and answers call it `cycle` (documented).
+    """
     return {
         "customerId": whole(customer_id, "A customer_id"),
         "interval": Cycle(interval),
@@ -168,10 +178,11 @@ def edit_billing_period_definition(
     invoice_month: int | None = None,
     **settings: Unpack[Settings],
 ) -> Call[BillingPeriodDefinition]:
-    """Change a definition: the date on which it bills, or its settings.
+    """Change the date on which a billing period definition bills, or its settings.
 
-    A new date moves the end of the current period for all its subscriptions. A longer period costs nothing
-    extra, and a shorter one refunds nothing (documented). Use `dry_run` first to see the effect.
+    A new date moves the end of the current period for all subscriptions of the definition. If the period gets
+    longer, the extra days are free; if it gets shorter, nothing is refunded (documented). To see the effect
+    first, use `dry_run`.
 
     Raises:
         BadRequest: there is no such day, or you passed a month for a monthly definition.
@@ -190,11 +201,12 @@ def edit_billing_period_definition(
 
 
 def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
-    """Delete an empty definition. This can't be undone.
+    """Delete a billing period definition that has no subscriptions. This can't be undone.
 
     Raises:
-        APIError: status 409: it has a subscription (the status is inferred).
-        NotFound: there is no such definition. An earlier attempt whose answer was lost may have deleted it.
+        APIError: status 409: the definition has a subscription (the status is inferred).
+        NotFound: there is no such definition. If the client retried the call, an earlier attempt may have
+            deleted the definition.
     """
     return _call("DELETE", _path(definition), _ROOT, documents.nothing, repeatable=True)
 
@@ -202,10 +214,11 @@ def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
 def move_subscription(
     subscription: SubscriptionRef, *, to: DefinitionRef | InvoiceDate
 ) -> Call[BillingPeriodDefinition]:
-    """Move a subscription into another definition of its customer, or into a new one with this date.
+    """Move a subscription into another billing period definition of the same customer.
 
-    Returns the subscription's new definition. The call is inferred: the documentation only says that a move
-    is possible. The client doesn't retry a move into a new definition, because a retry could create two.
+    The call returns that definition. If `to` is a date, the call creates a definition with this date. The
+    client doesn't retry such a call, because a retry could create a second definition. This call is inferred:
+    the documentation only says that a move is possible.
 
     Raises:
         APIError: status 409: the definition belongs to another customer or has another frequency.
@@ -227,9 +240,9 @@ def dry_run(
     invoice_month: int | None = None,
     now: datetime | None = None,
 ) -> Call[DryRun]:
-    """Read a definition, and show how a new date would change its next invoices. Nothing changes.
+    """Get a definition and forecast how a new date would change its next invoices. Nothing is changed.
 
-    See `tallyhook.fusebill.dry_run`.
+    For the parameters, see `tallyhook.fusebill.dry_run`.
     """
 
     def read(body: bytes) -> DryRun:
@@ -277,10 +290,11 @@ def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[
 def set_quantity(
     product: SubscriptionProduct, quantity: Decimal | int, *, preview: bool = False, hold: bool = False
 ) -> Call[SubscriptionProduct]:
-    """Set a product's total quantity. This is how you report usage (documented).
+    """Set the total quantity of a subscription's product. Use this call to report usage (documented).
 
-    The product's other fields are sent back as they were read. With `hold`, a resulting invoice stays a
-    draft. The client doesn't retry this call, because a higher quantity may be charged at once.
+    The product's other fields are sent unchanged. If `preview` is True, nothing changes. If `hold` is
+    True and the call creates an invoice, the invoice stays a draft. The client retries only a preview,
+    because a higher quantity may be charged at once.
 
     Raises:
         BadRequest: the quantity is above the product's maximum.
@@ -304,9 +318,11 @@ def set_quantity(
 def change_quantity(
     product: ProductRef, difference: Decimal | int, *, preview: bool = False, hold: bool = False
 ) -> Call[SubscriptionProduct]:
-    """Add to a quantity or subtract from it. The vendor recommends this only if it doesn't charge anything.
+    """Add `difference`, which can be negative, to a product's quantity.
 
-    The client doesn't retry this call, because a retry could add twice.
+    The vendor recommends this call only if the change isn't charged. `preview` and `hold` have the same
+    meaning as in `set_quantity`. The client retries only a preview, because a retry could add the difference
+    twice.
     """
     body = {
         "subscriptionProductId": _id(product, "product"),
@@ -330,7 +346,11 @@ def change_quantity(
 def get_draft_invoices(
     *, status: str | None = "Ready", customer_id: int | None = None, page_number: int = 0
 ) -> Call[Listed[DraftInvoice]]:
-    """List draft invoices without their charges, up to 1,000 per page. Ready ones can be posted."""
+    """List draft invoices without their charges, up to 1,000 per page.
+
+    By default, only drafts with the status Ready are listed, because only they can be posted. If `status` is
+    None, all drafts are listed.
+    """
     filters = {"status": status, "customerId": customer_id}
     written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
     query = (*((("query", written),) if written else ()), *_paged(page_number))
@@ -346,10 +366,10 @@ def get_draft_invoices(
 
 
 def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
-    """Get one draft with its charges.
+    """Get one draft invoice with its charges.
 
     Raises:
-        NotFound: there is no such draft, or it has been posted.
+        NotFound: there is no such draft, or it is already posted.
     """
     named = _id(draft, "draft")
     return _call(
@@ -365,7 +385,9 @@ def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
 def change_draft_invoice(
     draft: DraftRef, *changes: ChargeChange, notes: str | None = None, po_number: str | None = None
 ) -> Call[DraftInvoice]:
-    """Change or delete charges of a ready draft. Charges can't be added (documented).
+    """Change a draft invoice with the status Ready: its charges, notes or PO number.
+
+    Each entry of `changes` changes or deletes one charge. Charges can't be added (documented).
 
     Raises:
         NotFound: there is no such draft or charge.
@@ -379,7 +401,7 @@ def change_draft_invoice(
         body["poNumber"] = po_number
     if len(body) == 1:
         raise TypeError("Pass something to change")
-    # A second deletion wouldn't find the charge, so it isn't retried.
+    # A retry wouldn't find a charge that the first attempt has deleted.
     repeatable = not any(change.deletes for change in changes)
     return _call(
         "PATCH",
@@ -393,7 +415,7 @@ def change_draft_invoice(
 
 
 def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
-    """Post a draft, or only some of its charges. This can't be undone.
+    """Post a draft invoice. If you pass `charge_ids`, only these charges are posted. This can't be undone.
 
     The client doesn't retry this call. After `NoAnswer`, check whether the draft or the charges still exist.
 
@@ -404,7 +426,7 @@ def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
     query = [("draftInvoiceId", str(named))]
     if charge_ids:
         query.append(("draftChargeIds", ",".join(str(whole(each, "A charge's id")) for each in charge_ids)))
-    # `draft_invoice_id` is inferred, so it may be missing.
+    # The field `draft_invoice_id` is inferred, so the answer may not have it.
     subject = Named("draft_invoice_id", named, may_lack=True)
     return _call(
         "POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query), subject=subject
@@ -480,7 +502,7 @@ def _call(
 
 
 def _whose(customer_id: int | None) -> Subject:
-    """A check of the answer's customer. Answers may omit the customer's id (inferred)."""
+    """Return a check that an answer is about this customer. Answers may omit the customer's id (inferred)."""
     return Named("customer_id", customer_id, may_lack=True)
 
 

@@ -1,4 +1,4 @@
-"""The two clients for Fusebill's API."""
+"""The blocking client and the async client for Fusebill."""
 
 from typing import Unpack
 
@@ -37,16 +37,16 @@ class _Methods:
 
 
 class Client(_Methods, BaseClient):
-    """Fusebill's (now Stax Bill's) API for billing periods, usage and invoices.
+    """A blocking client for Fusebill (now Stax Bill): billing periods, usage and invoices.
 
         with Client("an API key") as client:
             (definition, *others) = client.get_billing_period_definitions(7)
             print(client.dry_run(definition, invoice_day=6))
             client.edit_billing_period_definition(definition, invoice_day=6)
 
-    The other arguments are those of `tallyhook.Client`. All calls raise APIError (by status; its `message`
-    has all errors, and its `aux_code` the key of the first), NoAnswer or DecodeError, which are all
-    subclasses of `tallyhook.Error`.
+    The options are those of `tallyhook.Client`. Any call can raise APIError (or its subclass for the status),
+    NoAnswer or DecodeError, which are all subclasses of `tallyhook.Error`. An APIError's `message` contains
+    all errors from the answer, and its `aux_code` is the key of the first error.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Client(_Methods, BaseClient):
 
 
 class AsyncClient(_Methods, BaseAsyncClient):
-    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
+    """The async client, for asyncio and trio. It has `Client`'s arguments and methods; await the methods."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class AsyncClient(_Methods, BaseAsyncClient):
 
 
 def _sendable(api_key: str) -> str:
-    # Checked here, because httpx's error for an invalid header may quote the key.
+    # The key is checked here, because httpx's error for an invalid header may quote the key.
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ValueError("An API key must be printable ASCII without spaces")
     return api_key

@@ -1,4 +1,4 @@
-"""Fusebill's answers: read bytes into models, and refusals into exceptions."""
+"""Read Fusebill's answers into models, and its error answers into exceptions."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,14 +18,14 @@ M = TypeVar("M", bound=Model)
 
 
 class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
-    """An invalid field and the reason."""
+    """An invalid field (`key`) and the reason (`value`)."""
 
     key: str = ""
     value: str = ""
 
 
 class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
-    """An error (documented). Some 404s have a message instead (client)."""
+    """An error answer (documented). Some 404 answers have a `message` instead of `errors` (client)."""
 
     error_id: str = ""
     message: str = ""
@@ -37,7 +37,7 @@ _REFUSALS = Reader(_Refusal)
 
 
 def one(model: type[M]) -> Callable[[bytes], M]:
-    """A function that reads one object of this model."""
+    """Return a function that reads an answer with one object of this model."""
 
     def read_one(body: bytes) -> M:
         return read(model, _unfolded(_READER.object(body)))
@@ -46,7 +46,10 @@ def one(model: type[M]) -> Callable[[bytes], M]:
 
 
 def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
-    """A function that reads a list of this model. Errors of unreadable entries are in `unreadable`."""
+    """Return a function that reads an answer with a list of objects of this model.
+
+    The function leaves out entries that it can't read, and puts their errors in the list's `unreadable`.
+    """
 
     def read_many(body: bytes) -> Listed[M]:
         nodes = _results(_READER.node(body))
@@ -65,9 +68,10 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
 
 
 def _results(node: Any) -> Any:
-    """A list, or the only list in an object of results, whose shape is undocumented.
+    """Return the list of results in an answer.
 
-    A refusal's list of errors isn't used.
+    This is `node` itself or, if `node` is an object, the object's only list (its key is undocumented). An
+    error, or an object without exactly one list, is returned unchanged.
     """
     if isinstance(node, dict) and not {name.lower() for name in node} & {"errorid", "errors"}:
         lists = [value for value in node.values() if isinstance(value, list)]
@@ -76,16 +80,19 @@ def _results(node: Any) -> Any:
 
 
 def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
-    """The node with a plain list of subscriptions. A definition has them in a results object (documented)."""
+    """Return the node with its subscriptions as a plain list.
+
+    A definition has this list inside another object (documented).
+    """
     if isinstance(node.get("subscriptions"), dict):
         return {**node, "subscriptions": _results(node["subscriptions"])}
     return node
 
 
 def nothing(body: bytes) -> None:
-    """Check an answer without content: an empty body, or an object without an error.
+    """Check an answer that should have no content: an empty body, or an object without an error.
 
-    Raises DecodeError for anything else, such as a proxy's page.
+    Raises DecodeError for any other body, such as a proxy's page.
     """
     if body.strip():
         said = read(_Refusal, _REFUSALS.object(body))
@@ -94,7 +101,7 @@ def nothing(body: bytes) -> None:
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for an error status and any body."""
+    """Return the exception for an answer with an error status. The body may have any content."""
     try:
         said = read(_Refusal, _REFUSALS.object(body))
     except DecodeError:

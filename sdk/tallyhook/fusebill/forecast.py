@@ -1,14 +1,14 @@
-"""Forecast how a new date of a billing period would change the next invoices.
+"""Forecast how a new date for a billing period definition would change its next invoices.
 
-The rules for amounts are documented, for months and years alike:
+The rules for amounts are documented, for monthly and yearly periods alike:
 
 - Every period bills the full recurring amount. If a new date makes the current period longer, the extra days
   are free. If it makes the period shorter, nothing is refunded.
 - A charge that is pending until the end of the period keeps its amount, even if it was prorated to a date
-  that has moved since.
+  that has since moved.
 
-Which day a new date means is inferred: the day in the month (or year) in which the current period would have
-ended or, if that day is in the past, the next such day.
+The new end of the current period is inferred: it is the new date in the same month (or year) as the old end
+or, if that day isn't in the future, the next such date after today.
 """
 
 from calendar import monthrange
@@ -28,7 +28,7 @@ _INVOICES = 3
 
 
 class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A future invoice. It bills at the end of the period that begins on `start`."""
+    """A future invoice. It bills on `date`, at the end of the period that begins on `start`."""
 
     start: datetime
     date: datetime
@@ -36,20 +36,20 @@ class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def days(self) -> int:
-        """The length of its period in days."""
+        """The length of the invoice's period in days."""
         return (self.date - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The length as Fusebill counts it, including the day of the invoice."""
+        """The length of the period in days as Fusebill counts them: including the day of the invoice."""
         return self.days + 1
 
 
 class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """The next invoices, before and after the change. `print` shows both.
+    """A definition's next invoices, before and after a change of its date.
 
-    Amounts are before tax, and without charges that may still be added. A definition without subscriptions
-    has no invoices.
+    `print` shows both lists side by side. Amounts are before tax, and don't include charges that may still be
+    added. If the definition has no subscriptions, there are no invoices.
     """
 
     definition: BillingPeriodDefinition
@@ -58,7 +58,7 @@ class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def extra_days(self) -> int:
-        """How many days longer the current period gets; negative if it gets shorter."""
+        """How many days longer the change makes the current period; negative if it becomes shorter."""
         if not self.before:
             return 0
         return self.after[0].days - self.before[0].days
@@ -117,14 +117,13 @@ def dry_run(
     invoice_month: int | None = None,
     now: datetime | None = None,
 ) -> DryRun:
-    """Forecast how `edit_billing_period_definition` with this date would change the next three invoices.
+    """Forecast how a new `invoice_day` or `invoice_month` would change a definition's next three invoices.
 
         >>> print(dry_run(client.get_billing_period_definition(12), invoice_day=6))
 
-    This makes no call and changes nothing. `now` decides which days are in the future; by default it is the
-    present. Every period is billed in full here, although a first period in arrears may cost less.
-
-    The invoices use the current quantities.
+    This function makes no call and changes nothing. A moved invoice is always later than `now`, which is the
+    current time by default. The forecast uses the current quantities and bills every period in full, although
+    a first period in arrears may cost less.
 
     Raises:
         ValueError: there is no such day, or the definition has no dates.
@@ -156,13 +155,13 @@ def dry_run(
 
 @dataclass(frozen=True, slots=True)
 class _Dates:
-    """The days on which a date falls. If a month is too short, its last day is used (inferred)."""
+    """Finds the days on which periods end. If a month is too short, its last day is used (inferred)."""
 
-    months: int  # of a whole period
+    months: int  # the length of a whole period
     on: InvoiceDate
 
     def of_period_ending(self, end: datetime, today: datetime) -> datetime:
-        """The new end of the current period, which ended on `end` before."""
+        """Return the new end of the current period, whose old end is `end`."""
         moved = self._near(end)
         if moved > today:
             return moved
@@ -170,11 +169,11 @@ class _Dates:
         return date if date > today else self._later(date, 1 if self.on.month is None else 12)
 
     def following(self, end: datetime) -> datetime:
-        """The end of the period that begins at `end`."""
+        """Return the end of the following period, which begins at `end`."""
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:
-        """The day on which the date falls in the month of `moment`, or in its year for a yearly date."""
+        """Return the date in the month of `moment` or, if the date has a month, in the year of `moment`."""
         month = moment.month if self.on.month is None else self.on.month
         return self._later(moment.replace(day=1, month=month), 0)
 
@@ -199,7 +198,7 @@ def _invoices(
 
 
 def _midnight(moment: datetime) -> datetime:
-    """The start of the day in UTC, where periods begin and end (inferred)."""
+    """Return the start of the day in UTC. Periods begin and end at such a time (inferred)."""
     if moment.tzinfo is None:
         raise ValueError("A datetime needs an offset")
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

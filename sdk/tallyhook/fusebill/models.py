@@ -1,7 +1,7 @@
 """The objects in Fusebill's (now Stax Bill's) answers, with Fusebill's names.
 
-The fields of a definition and of a draft invoice are documented. The fields of a subscription are from a
-client. The fields of an invoice are inferred.
+The fields of a definition and of a draft invoice are documented. The fields of a subscription come from a
+client library. The fields of an invoice are inferred.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,11 @@ _ZERO = Decimal(0)
 
 
 class Listed(tuple[T_co, ...], Generic[T_co]):
-    """The readable entries of a list, and errors for the others.
+    """A tuple of those entries of a list that could be read.
 
     Attributes:
-        unreadable: an error for each entry that can't be read; its path begins with the entry's position.
+        unreadable: one error for each entry that could not be read. The error's path begins with the entry's
+            position in the list.
     """
 
     unreadable: tuple[DecodeError, ...]
@@ -34,7 +35,10 @@ class Listed(tuple[T_co, ...], Generic[T_co]):
 
 
 class PendingCharge(Model, frozen=True, kw_only=True):
-    """A charge that is billed at the end of its period. Its amount is fixed, prorated or not (documented)."""
+    """A charge that is billed at the end of its period.
+
+    Its amount is fixed, whether or not it was prorated (documented).
+    """
 
     _shown: ClassVar = ("id", "name", "amount")
 
@@ -44,7 +48,7 @@ class PendingCharge(Model, frozen=True, kw_only=True):
 
 
 class PlanProduct(Model, frozen=True, kw_only=True):
-    """A product in a plan. `quantity` is a subscription's initial quantity."""
+    """A product in a plan. `quantity` is the initial quantity in a subscription to the plan."""
 
     _shown: ClassVar = ("product_code", "product_name")
 
@@ -77,7 +81,7 @@ class SubscriptionProduct(Model, frozen=True, kw_only=True):
 
 
 class Subscription(Model, frozen=True, kw_only=True):
-    """A customer's subscription to a plan. Its `interval` can't change (documented)."""
+    """A customer's subscription to a plan. Its `interval`, monthly or yearly, can't change (documented)."""
 
     _aliases: ClassVar = {"cycle": "interval"}
     _shown: ClassVar = ("id", "plan_code", "interval", "amount")
@@ -104,10 +108,10 @@ class Subscription(Model, frozen=True, kw_only=True):
         return self.status.lower() == "active"
 
     def product(self, code: str) -> SubscriptionProduct:
-        """The subscription's product with this code.
+        """Return the subscription's product with this code.
 
         Raises:
-            LookupError: there is none, or more than one.
+            LookupError: no product or more than one product has this code.
         """
         found = [each for each in self.subscription_products if each.code == code]
         if len(found) != 1:
@@ -116,7 +120,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
 
 class DraftCharge(Model, frozen=True, kw_only=True):
-    """A charge of a draft invoice. It can still change."""
+    """A charge of a draft invoice. The charge can still change."""
 
     _shown: ClassVar = ("id", "name", "quantity", "amount")
 
@@ -135,9 +139,10 @@ class DraftCharge(Model, frozen=True, kw_only=True):
 
 
 class DraftInvoice(Model, frozen=True, kw_only=True):
-    """An invoice that is not posted yet, so it isn't owed. In a list it has no charges.
+    """An invoice that isn't posted yet, so the customer doesn't owe it.
 
-    You can change and post it only if `is_ready`. (All of this is documented.)
+    You can change and post a draft only if `is_ready` is True. In a list of drafts, `draft_charges` is empty.
+    (All of this is documented.)
     """
 
     _shown: ClassVar = ("id", "customer_id", "status", "total")
@@ -157,7 +162,7 @@ class DraftInvoice(Model, frozen=True, kw_only=True):
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can be changed and posted."""
+        """Whether the draft can be changed and posted."""
         return self.status.lower() == "ready"
 
 
@@ -177,7 +182,7 @@ class InvoiceCharge(Model, frozen=True, kw_only=True):
 
 
 class Invoice(Model, frozen=True, kw_only=True):
-    """A posted invoice, which is final. `draft_invoice_id` is its former draft (inferred)."""
+    """A posted invoice, which is final. `draft_invoice_id` is the id of the posted draft (inferred)."""
 
     _shown: ClassVar = ("id", "invoice_number", "customer_id", "total")
 
@@ -194,11 +199,12 @@ class Invoice(Model, frozen=True, kw_only=True):
 
 
 class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
-    """Defines when its subscriptions bill: every `number_of_intervals` months or years, on `invoice_day`.
+    """The rule for when a group of subscriptions bills.
 
-    `invoice_in_advance` is in days. If `auto_collect` or `auto_post` is None, or `term` is empty, the
-    customer's setting applies. A definition without subscriptions bills nothing; one with subscriptions can't
-    be deleted. (All of this is documented.)
+    They bill every `number_of_intervals` months or years, on `invoice_day`. `invoice_in_advance` is in days.
+    If `auto_collect` or `auto_post` is None, or `term` is empty, the customer's setting applies. A definition
+    without subscriptions bills nothing. A definition with subscriptions can't be deleted. (All of this is
+    documented.)
     """
 
     _shown: ClassVar = ("id", "cycle", "invoice_day", "invoice_month", "next_recharge_date")
@@ -227,7 +233,7 @@ class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
 
     @property
     def recurring_amount(self) -> Decimal:
-        """The total amount of the subscriptions per period. It doesn't depend on the period's length."""
+        """The total amount of the subscriptions per period, however long the period is."""
         return money.total(subscription.amount for subscription in self.subscriptions)
 
     @property

@@ -1,4 +1,4 @@
-"""How often and when a period bills."""
+"""How often and on which day a billing period definition bills, and changes to draft charges."""
 
 from calendar import monthrange
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ _LEAP_YEAR = 2000
 
 
 class Cycle(StrEnum):
-    """How often a period bills (documented). The cycle can't be changed later."""
+    """How often a billing period definition bills (documented). This can't be changed later."""
 
     MONTHLY = "Monthly"
     YEARLY = "Yearly"
 
 
 class BillingPeriodType(StrEnum):
-    """What determines the day on which a period bills (documented)."""
+    """What determines the day on which a billing period definition bills (documented)."""
 
     CUSTOMER_ACTIVATION = "CustomerActivation"
     FIRST_SUBSCRIPTION_ACTIVATION = "FirstSubscriptionActivation"
@@ -25,9 +25,10 @@ class BillingPeriodType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDate:
-    """The day on which a period bills: `day` of each month, or of one `month`.
+    """The day on which a billing period definition bills.
 
-    With a monthly cycle, `month` is the month of the next recharge (documented).
+    This is `day` of every month or, if there is a `month`, of that month in every year. But if the cycle is
+    monthly, `month` is the month of the next recharge (documented).
 
     Raises:
         ValueError: there is no such day.
@@ -44,13 +45,16 @@ class InvoiceDate:
             raise ValueError(f"An invoice day must be from 1 to {longest}")
 
     def fields(self) -> dict[str, int]:
-        """Return the date's fields in a request."""
+        """Return the date as fields of a request."""
         return {"invoiceDay": self.day} | ({} if self.month is None else {"invoiceMonth": self.month})
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeChange:
-    """A change to a charge of a draft invoice. None leaves a field unchanged. Charges can't be added."""
+    """A change to one charge of a draft invoice. A field that is None stays the same.
+
+    Charges can't be added.
+    """
 
     id: int
     quantity: Decimal | int | None = None
@@ -60,11 +64,11 @@ class ChargeChange:
     deletes: bool = False
 
     def fields(self) -> dict[str, object]:
-        """Return the change's fields in a request.
+        """Return the change as fields of a request.
 
         Raises:
             TypeError: a number is a float, which isn't exact.
-            ValueError: nothing changes.
+            ValueError: every field is None, so nothing would change.
         """
         if self.deletes:
             return {"id": self.id, "operation": "Delete"}

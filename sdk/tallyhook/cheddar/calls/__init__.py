@@ -3,19 +3,19 @@
 These functions send nothing. Each returns a `Call`, which says what to send and how to read the answer. The
 clients turn these functions into methods; `client.send(call)` sends a call that you built yourself.
 
-The customer, plan or invoice goes into the query string, and the changes go into the form. Cheddar accepts
-both anywhere, even in the path (documented), but not every server correctly reads a code with `/`, `.` or `+`
-in a path.
+In a request, the query string identifies the customer, plan or invoice, and the form contains the changes.
+Cheddar also accepts these parameters in other places, even in the path (documented), but not every server
+correctly reads a path that contains a code with `/`, `.` or `+`.
 
-Clients retry only repeatable calls, which have the same effect if they are sent twice. Repeatable calls read
-objects, set an item's quantity or the fields of a customer or plan, or delete a charge, because ids are never
-reused. These calls are not repeatable:
+Clients retry only repeatable calls: calls that have the same effect if they are sent twice. A call is
+repeatable if it reads objects, sets an item's quantity, sets fields of a customer or plan, or deletes a
+charge (the id of a deleted charge is never reused). The other calls are not repeatable, for example:
 
-- calls that add charges, quantities, customers or plans;
-- calls that move money: one-time invoices, refunds, voids, running an outstanding invoice (another one may be
-  waiting), and editing a subscription (it may bill at once);
+- calls that create charges, customers or plans, or that add to a quantity;
+- calls that move money: one-time invoices, refunds, voids, running an outstanding invoice (a retry could run
+  a second one), and editing a subscription (which may bill at once);
 - calls that send emails;
-- calls that delete a customer or plan, because another one may use the same code by then.
+- calls that delete a customer or plan, because a new one could have the same code when the call is retried.
 """
 
 from tallyhook._call import Call

@@ -1,4 +1,4 @@
-"""Build Cheddar's calls, and identify customers, invoices and plans in them."""
+"""Build calls to Cheddar, and the parameters that identify a customer, invoice, plan or item."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +18,18 @@ PlanRef = str | Id | Plan
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A customer or plan with one of these ids or codes, or the customer who has this invoice.
+    """The customer or plan that the answer to a call must be about.
 
-    As in a database, case and surrounding white space don't matter. The product isn't compared, because
-    documents don't name it (recorded).
+    The answer matches if the customer or plan has one of the ids or codes in `names`. If `by` is an invoice's
+    id or number, the customer must have that invoice. Case and surrounding white space are ignored, as in a
+    database. The product isn't compared, because documents don't name it (recorded).
     """
 
     by: Literal["id", "code", "invoice id", "invoice number"]
     names: tuple[str, ...]
 
     def is_of(self, found: object) -> bool:
-        """Whether this is the right customer or plan. Also True if it is neither a customer nor a plan."""
+        """Return True if `found` is this customer or plan, or if it is neither a customer nor a plan."""
         if not isinstance(found, Customer | Plan):
             return True
         match self.by:
@@ -52,7 +53,10 @@ def call(
     repeatable: bool = False,
     subject: Subject | None = None,
 ) -> Call[T]:
-    """Build a call to this action. Only repeatable calls without a form use GET: proxies may repeat a GET."""
+    """Build a call to `action`.
+
+    The method is GET only for a repeatable call without a form, because proxies may repeat a GET.
+    """
     method = "GET" if repeatable and not form else "POST"
     return Call(
         method,
@@ -76,7 +80,7 @@ def of_customer(
     repeatable: bool = False,
     new_code: object = None,
 ) -> Call[Customer]:
-    """Build a call about a customer. If the call changes the customer's code, `new_code` is the new one."""
+    """Build a call about a customer. If the call changes the customer's code, `new_code` is the new code."""
     whom = identity(customer, "customer")
     ((by, name),) = whom
     names = (name, new_code) if isinstance(new_code, str) else (name,)
@@ -85,7 +89,7 @@ def of_customer(
 
 
 def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Customer]:
-    """Build a call about an invoice. The call's answer is the invoice's customer."""
+    """Build a call about an invoice. The call returns the invoice's customer."""
     if isinstance(invoice, Invoice):
         invoice = Id(invoice.id) if invoice.id or invoice.number is None else invoice.number
     if isinstance(invoice, Id):
@@ -106,9 +110,10 @@ def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
 
 
 def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
-    """The query parameter (name and value) that identifies an object.
+    """Return the query parameter (name and value) that identifies an object.
 
-    A `str` is a code. An `Id` is an id. A model gives its id or, if it has none, its code.
+    If `ref` is an `Id`, it is the object's id. Any other `str` is the object's code. If `ref` is a model, its
+    id is used or, if it has no id, its code. Error messages call the object `what`.
     """
     if isinstance(ref, Id):
         return (("id", present(ref, f"{what}'s id")),)
@@ -118,7 +123,11 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
 
 
 def present(text: str, what: str) -> str:
-    """Return the text. Raises ValueError if it is empty: a server may match empty text with any customer."""
+    """Return `text`, an id, code or number.
+
+    Raises ValueError if it is empty, because a server may match empty text with any customer. The error
+    message calls the text `what`.
+    """
     if not text:
         raise ValueError(f"The {what} is empty")
     return str(text)

@@ -1,4 +1,4 @@
-"""Customers and their subscriptions."""
+"""Calls about customers and their subscriptions."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -22,7 +22,7 @@ from tallyhook.cheddar.parameters import (
     payment_pairs,
 )
 
-# The most customers in one import (documented).
+# The maximum number of customers in one import (documented).
 _IMPORT_LIMIT = 100
 
 
@@ -40,11 +40,11 @@ def get_customers(
     order_by_direction: Literal["asc", "desc"] | None = None,
     search: str | None = None,
 ) -> Call[tuple[Customer, ...]]:
-    """List the customers that match all filters; without filters, all customers.
+    """List the customers that match all the filters that you pass. Without filters, list all customers.
 
-    Each date filter includes the given day. `plan_code` is one code or several; a customer on any of these
-    plans matches.
-    `search` matches names, companies, emails and the last four digits of cards (documented).
+    Each date filter includes the day that you pass. `plan_code` is one code or several; a customer on any of
+    these plans matches. `search` matches names, companies, emails and the last four digits of cards
+    (documented).
 
     Raises:
         NotFound: no customer matches (documented).
@@ -70,7 +70,7 @@ def get_customers(
 
 
 def search_customers(search: str) -> Call[tuple[Customer, ...]]:
-    """List the customers whose name, company, email or last four card digits match.
+    """List the customers whose name, company, email or last four card digits match `search`.
 
     Raises:
         NotFound: no customer matches (documented).
@@ -79,7 +79,10 @@ def search_customers(search: str) -> Call[tuple[Customer, ...]]:
 
 
 def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | None = None) -> Call[Customer]:
-    """Get one customer with all subscriptions and invoices, by code, id, or an invoice's number."""
+    """Get one customer with all subscriptions and invoices.
+
+    Pass either `customer` or, in `invoice_number`, the number of one of the customer's invoices.
+    """
     if (customer is None) == (invoice_number is None):
         raise TypeError("Pass either a customer or an invoice_number")
     if customer is not None:
@@ -103,13 +106,13 @@ def new_customer(
     items: Sequence[ItemInput] = (),
     **details: Unpack[CustomerDetails],
 ) -> Call[Customer]:
-    """Create a customer with a subscription to a plan, and charge the card if the plan says so.
+    """Create a customer with a subscription to a plan. If the plan bills at sign-up, the card is charged.
 
-    `charges` are added to the first invoice. `items` are the initial quantities.
+    `charges` are added to the first invoice. `items` are the initial quantities of the plan's items.
 
     Raises:
-        PreconditionFailed: a field is missing or malformed, or the code is in use.
-        UnprocessableEntity: the gateway declined; the customer was not created (documented).
+        PreconditionFailed: a field is missing or malformed, or another customer has this code.
+        UnprocessableEntity: the gateway declined the payment; the customer was not created (documented).
     """
     known = {"code": code, "first_name": first_name, "last_name": last_name, "email": email}
     form = (
@@ -128,9 +131,9 @@ def new_customer(
 
 
 def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer, ...]]:
-    """Create up to 100 customers in one call. Build each with `calls.new_customer(…)`.
+    """Create up to 100 customers in one call. Build each entry of `customers` with `calls.new_customer(…)`.
 
-    The form is `customers[0][firstName]`, `customers[0][subscription][planCode]`, … (inferred).
+    The form's fields are `customers[0][firstName]`, `customers[0][subscription][planCode]`, … (inferred).
     """
     if not 1 <= len(customers) <= _IMPORT_LIMIT:
         raise ValueError(f"An import must have 1 to {_IMPORT_LIMIT} customers")
@@ -151,7 +154,10 @@ def edit(
     payment: PaymentInput | None = None,
     **fields: Unpack[CustomerFields],
 ) -> Call[Customer]:
-    """Change fields of a customer and of the customer's subscription; see `edit_subscription`."""
+    """Change fields of a customer and of the customer's subscription in one call.
+
+    See `edit_customer` and `edit_subscription`. Like `edit_subscription`, this call may bill at once.
+    """
     form = pairs(only(CustomerFields, fields)) + _subscription_pairs(
         "subscription",
         plan_code=plan_code,
@@ -163,7 +169,7 @@ def edit(
 
 
 def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
-    """Change fields of a customer. Fields that you don't pass stay unchanged; `""` or None clears a field."""
+    """Change fields of a customer. Fields that you don't pass stay the same; `""` or None clears a field."""
     form = pairs(only(CustomerFields, fields))
     new_code = fields.get("code")
     # A retry wouldn't find the customer under the old code.
@@ -180,13 +186,13 @@ def edit_subscription(
     change_bill_date: datetime | date | Literal["now"] | None = None,
     payment: PaymentInput | None = None,
 ) -> Call[Customer]:
-    """Change a subscription's plan, bill date or payment method.
+    """Change the plan, bill date or payment method of a customer's subscription.
 
-    This may bill at once: a `change_bill_date` of `"now"` or in the past executes the current invoice, and a
-    new payment method executes the outstanding one (documented).
+    This call may bill at once: a `change_bill_date` of `"now"` or in the past executes the current invoice,
+    and a new payment method executes the outstanding invoice (documented).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's present state.
+        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's current state.
     """
     form = _subscription_pairs(
         "",
@@ -209,7 +215,7 @@ def delete_customer(customer: CustomerRef) -> Call[None]:
 
 
 def delete_all_customers(confirm: int) -> Call[None]:
-    """Delete all the product's customers. Cheddar refuses this for a product in production (documented).
+    """Delete all customers of the product. Cheddar refuses this for a product in production (documented).
 
     `confirm` is the current Unix time in seconds.
     """
@@ -217,7 +223,7 @@ def delete_all_customers(confirm: int) -> Call[None]:
 
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
-    """Cancel a pending change to PayPal (inferred: only some client libraries have this call)."""
+    """Cancel a customer's pending change to PayPal (inferred: only some client libraries have this call)."""
     return of_customer("customers/paypal-revert", customer)
 
 

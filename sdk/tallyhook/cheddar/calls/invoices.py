@@ -1,4 +1,4 @@
-"""Invoices."""
+"""Calls about invoices."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,7 +11,7 @@ from tallyhook.cheddar.parameters import ChargeInput, given_pairs, list_of_charg
 
 
 def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[Customer]:
-    """Create a one-time invoice and execute it at once (documented)."""
+    """Create a one-time invoice with these charges, and execute it at once (documented)."""
     if not charges:
         raise ValueError("A one-time invoice needs at least one charge")
     form = list_of_charges(charges)
@@ -19,25 +19,25 @@ def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[C
 
 
 def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -> Call[Customer]:
-    """Execute the outstanding invoice at once.
+    """Execute a customer's outstanding invoice at once.
 
-    On success, a canceled subscription becomes active again (documented).
+    If the call succeeds, a canceled subscription becomes active again (documented).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's present state.
+        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's current state.
     """
     form = given_pairs({"cc_card_code": cc_card_code})
     return of_customer("customers/run-outstanding", customer, form)
 
 
 def refund(invoice: InvoiceRef, amount: Decimal | int | str) -> Call[Customer]:
-    """Refund part of a paid invoice. The amount has at most two decimals."""
+    """Refund part or all of a paid invoice. `amount` can have at most two decimals."""
     form = (("amount", money.amount_text(money.amount(amount))),)
     return of_invoice("invoices/refund", invoice, form)
 
 
 def void(invoice: InvoiceRef) -> Call[Customer]:
-    """Cancel an invoice's transaction before it is settled."""
+    """Cancel an invoice's transaction, which must not be settled yet."""
     return of_invoice("invoices/void", invoice)
 
 
@@ -49,20 +49,21 @@ def void_or_refund(invoice: InvoiceRef) -> Call[Customer]:
 def waive_invoice(invoice: InvoiceRef) -> Call[Customer]:
     """Add credits that offset every charge on an outstanding invoice (staff 2014, not in any reference).
 
-    You can then run the invoice for 0.00, which reactivates a canceled subscription without a payment method.
+    You can then run the invoice for 0.00. That reactivates a canceled subscription, and doesn't require a
+    payment method.
     """
     return of_invoice("invoices/waive", invoice)
 
 
 def run_invoice(invoice: InvoiceRef) -> Call[Customer]:
-    """Execute this outstanding invoice at once (staff 2014, not in any reference).
+    """Execute an outstanding invoice at once (staff 2014, not in any reference).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's present state.
+        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's current state.
     """
     return of_invoice("invoices/run", invoice)
 
 
 def send_email(invoice: InvoiceRef) -> Call[Customer]:
-    """Email an invoice to its customer again."""
+    """Email an invoice to the customer again."""
     return of_invoice("invoices/send-email", invoice)

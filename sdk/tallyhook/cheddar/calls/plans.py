@@ -1,4 +1,4 @@
-"""Plans and promotions."""
+"""Calls about plans and promotions."""
 
 from typing import Unpack
 
@@ -20,16 +20,16 @@ def get_plan(plan: PlanRef) -> Call[Plan]:
 
 
 def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
-    """Create a plan. Only some client libraries have this call.
+    """Create a plan. This call is known only from client libraries.
 
-    The fields have the names that they have in a plan's document (inferred).
+    The form's fields have the same names as in a plan's document (inferred).
     """
     form = pairs({"code": code, "name": name, **only(PlanFields, fields)})
     return call("plans/new", responses.plan, form=form, subject=Subject("code", (code,)))
 
 
 def edit_plan(plan: PlanRef, **fields: Unpack[PlanEdit]) -> Call[Plan]:
-    """Change fields of a plan. The code can't be changed (inferred, as for `new_plan`)."""
+    """Change fields of a plan. The fields are those of `new_plan`, except for the code (inferred)."""
     return of_plan("plans/edit", plan, pairs(only(PlanEdit, fields)))
 
 

@@ -1,4 +1,4 @@
-"""Report usage: tracked items, custom charges and credits."""
+"""Calls that report usage: tracked items, custom charges and credits."""
 
 from decimal import Decimal
 from typing import Literal
@@ -17,7 +17,7 @@ def add_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Add to the quantity of a tracked item. `quantity` has at most four decimals."""
+    """Add `quantity`, which can have at most four decimals, to a tracked item's quantity."""
     return _item_quantity("add", customer, item, quantity, invoice_period)
 
 
@@ -28,7 +28,7 @@ def remove_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Subtract from the quantity of a tracked item. `quantity` has at most four decimals."""
+    """Subtract `quantity`, which can have at most four decimals, from a tracked item's quantity."""
     return _item_quantity("remove", customer, item, quantity, invoice_period)
 
 
@@ -39,11 +39,11 @@ def set_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Set the quantity of a tracked item. `quantity` may be zero and has at most four decimals.
+    """Set a tracked item's quantity. `quantity` can be zero and can have at most four decimals.
 
     Raises:
         PreconditionFailed: the quantity exceeds a hard limit of the plan (documented).
-        NotFound: there is no such customer, or no such item in the plan.
+        NotFound: there is no such customer, or the plan has no such item.
     """
     return _item_quantity("set", customer, item, quantity, invoice_period)
 
@@ -57,10 +57,11 @@ def add_charge(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Add a custom charge to an invoice. A negative `each_amount` is a credit.
+    """Add a custom charge to an invoice. If `each_amount` is negative, the charge is a credit.
 
-    `quantity` is a positive integer, and `each_amount` has at most two decimals. The client doesn't retry
-    this call, because a retry could charge twice. After `NoAnswer`, look for the charge on the invoice.
+    `quantity` must be a positive integer, and `each_amount` can have at most two decimals. The client doesn't
+    retry this call, because a retry could charge twice. After `NoAnswer`, check whether the invoice already
+    has the charge.
     """
     form = charge_pairs(ChargeInput(charge_code, each_amount, description, quantity))
     return of_customer("customers/add-charge", customer, (*form, _period(invoice_period)))
@@ -75,7 +76,8 @@ def delete_charge(
     """Delete a custom charge from an invoice.
 
     Raises:
-        APIError: there is no such charge. An earlier attempt whose answer was lost may have deleted it.
+        APIError: there is no such charge. If the client retried the call, an earlier attempt may have deleted
+            the charge.
     """
     form = (("chargeId", present(charge_id, "charge's id")), _period(invoice_period))
     return of_customer("customers/delete-charge", customer, form, repeatable=True)
@@ -96,5 +98,5 @@ def _item_quantity(
 
 
 def _period(invoice_period: InvoicePeriod) -> tuple[str, str]:
-    # Cheddar would read a misspelled period as the current one.
+    # Cheddar would treat a misspelled period as the current period, so a misspelling raises ValueError here.
     return "invoicePeriod", InvoicePeriod(invoice_period).value
