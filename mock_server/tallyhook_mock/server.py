@@ -28,7 +28,16 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.sender import Sender
 from tallyhook_mock.systems.cheddar.customers import Customer
 
-__all__ = ["RealTimeLoop", "Server", "bind", "configure", "own_process", "serve", "serving"]
+__all__ = [
+    "NotifyingServer",
+    "RealTimeLoop",
+    "Server",
+    "bind",
+    "configure",
+    "own_process",
+    "serve",
+    "serving",
+]
 
 if TYPE_CHECKING:
     from tallyhook_mock.picture.life import Life
@@ -148,7 +157,7 @@ class Server:
         self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
         self.xml = f"{self.url}/xml"
         self._ready = threading.Event()
-        self._uvicorn = _Uvicorn(configure(create_app(mock), identity), self._ready)
+        self._uvicorn = NotifyingServer(configure(create_app(mock), identity), self._ready.set)
         self._thread = threading.Thread(target=self._run, name="tallyhook-mock", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -284,16 +293,16 @@ class Server:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-class _Uvicorn(uvicorn.Server):
-    """A uvicorn server that signals when it is ready, so that `Server.start` doesn't have to poll."""
+class NotifyingServer(uvicorn.Server):
+    """A uvicorn server that calls `ready` after its startup, whether or not that succeeded; see `started`."""
 
-    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready.set()
+        self._ready()
 
 
 @asynccontextmanager

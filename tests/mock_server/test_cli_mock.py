@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 import pytest
@@ -29,11 +30,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(*arguments: str, **variables: str) -> Iterator[str]:
-    """What `tallyhook mock` says before it serves; stopped as a person stops it."""
+def running(*arguments: str, stderr: TextIO | None = None, **variables: str) -> Iterator[str]:
+    """What `tallyhook mock` says when it serves; stopped as a person stops it."""
     command = [*COMMAND, "mock", "--port", "0", *arguments]
     environment = ENVIRONMENT | variables
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         try:
             banner = ""
@@ -92,6 +95,30 @@ def test_a_catalogue_a_start_and_a_frozen_clock(tmp_path: Path) -> None:
         assert "http://127.0.0.1:9/hooks (ONE: all hooks)" in banner
         shown = httpx.get(f"{root(banner)}/_mock/clock").json()
         assert shown == {"now": "2026-03-04T05:06:07+00:00", "mode": "frozen"}
+
+
+def test_a_saved_state_is_what_is_served_and_shown(tmp_path: Path) -> None:
+    """Neither the catalogue nor the clock of the command line is served again, so neither may be shown."""
+    file, errors = tmp_path / "world", tmp_path / "errors"
+    with running("--state", str(file), "--frozen", "--start", "2026-01-01") as banner:
+        assert run("clock", "advance", "1mo", "--mock", root(banner)).returncode == 0
+    catalog = tmp_path / "other.json"
+    catalog.write_text(
+        '{"users": [{"email": "b@c.example", "password": "long enough"}],'
+        ' "products": [{"code": "OTHER", "secret": "other-secret"}]}'
+    )
+    with (
+        errors.open("w") as written,
+        running("--state", str(file), "--catalog", str(catalog), "--seed", "7", stderr=written) as banner,
+    ):
+        assert "2026-02-01 00:00:00 UTC, frozen" in banner
+        assert "ACME" in banner
+        assert "OTHER" not in banner
+        assert "ops@example.com" in banner
+        assert run("clock", "show", "--mock", root(banner)).stdout.startswith("clock  2026-02-01")
+    assert errors.read_text() == (
+        f"tallyhook: {file} has a saved state, so --catalog, --seed has no effect; delete {file} to start over\n"
+    )
 
 
 def test_nobody_is_on_this_machine_because_a_header_says_so() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -109,8 +110,6 @@ def mock(
 
     Example: tallyhook mock --catalog catalog.toml --start 2026-01-01 --frozen
     """
-    import uvicorn
-
     from tallyhook_mock.app import create_app
     from tallyhook_mock.catalog.reading import default_catalog
     from tallyhook_mock.catalog.table import CatalogError
@@ -118,7 +117,7 @@ def mock(
     from tallyhook_mock.journal import Journal
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.sender import Sender
-    from tallyhook_mock.server import bind, configure, own_process
+    from tallyhook_mock.server import NotifyingServer, bind, configure, own_process
     from tallyhook_mock.snapshot import SnapshotError
 
     if hostname and not tls:
@@ -130,6 +129,11 @@ def mock(
             journal = Journal(state)
         except (SnapshotError, OSError) as error:
             fail(f"{state}: {getattr(error, 'strerror', None) or error}", USAGE)
+        if journal.saved is not None and (unused := _given("catalog", "start", "frozen", "seed")):
+            sys.stderr.write(
+                f"tallyhook: {state} has a saved state, so {', '.join(unused)} has no effect;"
+                f" delete {state} to start over\n"
+            )
     try:
         served = Mock(
             content,
@@ -156,17 +160,27 @@ def mock(
         # The default credentials are no secret. Those of a file are not printed.
         users = content["users"] if catalog is None else ()
         app = create_app(served, console_token=console_token)
-        server = uvicorn.Server(configure(app, identity))
+
+        def announce() -> None:
+            if server.started:
+                Console().print(_banner(served, url, identity, users))
+
+        server = NotifyingServer(configure(app, identity), announce)
         own_process()
+        if not quiet:
+            served.calls.told.append(_print_call)
         try:
-            Console().print(_banner(served, url, identity, users))
-            if not quiet:
-                served.calls.told.append(_print_call)
             server.run(sockets=[listening])
         except KeyboardInterrupt:
             return
         if not server.started:
             sys.exit(1)
+
+
+def _given(*names: str) -> list[str]:
+    """Return those of these options that are on the command line."""
+    source = click.get_current_context().get_parameter_source
+    return [f"--{name}" for name in names if source(name) is ParameterSource.COMMANDLINE]
 
 
 def _load(catalog: Path) -> dict[str, Any]:
