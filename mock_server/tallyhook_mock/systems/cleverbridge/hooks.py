@@ -1,7 +1,7 @@
 """Notifications: JSON with `meta`, sent up to 24 times within 48 hours (documented), and not signed.
 
-It is not known how Cleverbridge authenticates notifications, so the mock doesn't. A listener should not trust
-a notification, but read the subscription or purchase from the API.
+It is not known how Cleverbridge authenticates notifications, so the mock sends them without authentication. A
+listener should not trust a notification, but read the subscription or purchase from the API.
 """
 
 from datetime import datetime, timedelta

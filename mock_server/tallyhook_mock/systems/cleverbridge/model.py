@@ -51,7 +51,7 @@ def unknown(message: str) -> Refusal:
 
 
 class Mode(StrEnum):
-    """When an item is billed (documented). The API's answers don't show the names, so they are inferred."""
+    """When an item is billed (documented). The two names are inferred: the API's answers don't show them."""
 
     ADVANCE = "ADVANCE"  # at the start of an interval, for that interval
     ARREARS = "ARREARS"  # at the end of an interval, for the quantity at that time
@@ -259,9 +259,9 @@ class UpdateAction(StrEnum):
 class Manner(Value, frozen=True):
     """How to carry out an update (documented).
 
-    `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the current interval to a whole
-    one from now. `is_preview`: only calculate the cost. `resets`: begin a new interval now, at the full
-    price. `mails`: record a mail to the customer.
+    `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the current interval so that it
+    lasts a whole interval from now. `is_preview`: only calculate the cost. `resets`: begin a new interval
+    now, at the full price. `mails`: record a mail to the customer.
     """
 
     is_aligned: bool = False

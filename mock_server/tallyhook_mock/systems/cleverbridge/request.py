@@ -59,7 +59,7 @@ class Fields:
         return value
 
     def whole(self, name: str, *, most: int = _INT32) -> int:
-        """Return the whole number in a field, at most `most`. By default, it must be an int32 (documented)."""
+        """Return the whole number in a field, up to `most`. By default it must be an int32 (documented)."""
         number = self._number(name)
         if number is None or number != number.to_integral_value() or not -most - 1 <= number <= most:
             raise self._wrong(name, f"a whole number of up to {most} is expected")
