@@ -61,7 +61,7 @@ def overview(call: Call) -> Any:
 
 
 def create_customer(call: Call) -> Any:
-    """Create a customer as a draft. The statuses are documented, but not that a draft comes first (inferred)."""
+    """Create a customer, who begins as a draft (inferred). The statuses are documented."""
     fields = Fields(call.body, _CUSTOMER)
     details = {name: fields.text(name) or "" for name in _DETAILS}
     person = f"{details['firstName']} {details['lastName']}".strip()

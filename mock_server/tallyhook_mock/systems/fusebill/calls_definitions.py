@@ -49,7 +49,7 @@ def get_by_subscription(call: Call) -> Any:
 
 
 def preview_definition(call: Call) -> Any:
-    """Return the definition that would be created, with its next recharge date (documented)."""
+    """Preview a new definition and its next recharge date, without creating it (documented)."""
     return definition_document(_new_definition(call, is_preview=True))
 
 
@@ -58,7 +58,7 @@ def create_definition(call: Call) -> Any:
 
 
 def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
-    """Return the definition that a call describes. Unless `is_preview` is true, also create it.
+    """Return the billing period definition that a call describes. Unless `is_preview` is true, create it.
 
     Requests use the name `interval`, and answers use `cycle`. Both names are accepted. Other fields that only
     answers have are ignored.
@@ -90,7 +90,10 @@ def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
 
 
 def edit_definition(call: Call) -> Any:
-    """Edit the definition whose id is in the path or the body. Read-only fields may be sent unchanged."""
+    """Edit the billing period definition whose id is in the path or the body.
+
+    Read-only fields may be sent, but must be unchanged.
+    """
     fields = Fields(call.body, ("interval", *FIELDS))
     definition = call.state.definition(call.id or fields.id("id"))
     fields.same("id", definition.id)

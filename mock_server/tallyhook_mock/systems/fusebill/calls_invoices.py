@@ -176,7 +176,7 @@ def list_invoices_of_customer(call: Call) -> Any:
 
 @reads_query
 def get_invoice(call: Call) -> Any:
-    """Return an invoice. Both parameters are accepted, but have no effect: the mock never groups charges."""
+    """Return an invoice. The query's parameters have no effect, because the mock never groups charges."""
     call.query.flag("showTrackedItems")
     call.query.flag("groupCharges")
     call.query.nothing_else()

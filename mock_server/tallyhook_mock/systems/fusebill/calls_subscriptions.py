@@ -95,7 +95,7 @@ def create_subscription(call: Call) -> Any:
 
 
 def edit_subscription(call: Call) -> Any:
-    """Edit a subscription that was read before and is sent back changed. Only `reference` can be changed."""
+    """Edit a subscription. The body may have all fields of the subscription, but only change `reference`."""
     fields = Fields(call.body, _SUBSCRIPTION)
     subscription = call.state.subscription(fields.id("id"))
     now = read_back(subscription_document(subscription))
@@ -126,7 +126,7 @@ def patch_subscription(call: Call) -> Any:
 
 
 def move_subscription(call: Call) -> Any:
-    """Move a subscription to an existing or a new definition. Only the mock has this call."""
+    """Move a subscription to an existing or a new billing period definition. Only the mock has this call."""
     subscription = call.state.subscription(call.id)
     fields = Fields(call.body, _TARGET)
     rules.move(call.state, subscription, _target(call.state, fields, subscription.frequency), call.at)
@@ -160,7 +160,7 @@ def provision_subscription(call: Call) -> Any:
 
 
 def cancel_subscription(call: Call) -> Any:
-    """Cancel a subscription without a refund. The options of the call are not known, so they are refused."""
+    """Cancel a subscription without a refund. The call's other options are not known, so they are refused."""
     fields = Fields(call.body, ("subscriptionId", "cancellationOption"))
     if fields.text("cancellationOption") not in (None, "None"):
         raise invalid("cancellationOption", "only None is supported here")
@@ -199,7 +199,7 @@ _PRODUCT = (
 
 @reads_query
 def set_quantity(call: Call) -> Any:
-    """Set a product's quantity. `quantity` is the total. Other fields are sent unchanged (documented)."""
+    """Set a product's quantity. `quantity` is the total. The other fields must be unchanged (documented)."""
     return _change_quantity(call, _PRODUCT, "id", is_absolute=True)
 
 

@@ -1,4 +1,4 @@
-"""`/_mock/fusebill`: control routes for customers, subscriptions and charges, and to preview moved dates."""
+"""`/_mock/fusebill`: control routes for customers, subscriptions, charges, and previews of moved dates."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +47,7 @@ __all__ = ["DEFINITION", "ROUTES", "Move", "MoveTable", "read_move"]
 
 
 class ActivationTable(SubscriptionTable, kw_only=True):
-    """A subscription to create for a customer, optionally in one of the customer's definitions."""
+    """A subscription to create for a customer, optionally in an existing billing period definition."""
 
     customer_id: Id
     billing_period_definition_id: Id | None = None
@@ -88,7 +88,7 @@ async def create_customer(request: Request, table: CustomerTable) -> JSONRespons
 async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
     """Create a subscription for the customer `customerId`, from the same keys as in a catalogue.
 
-    `billingPeriodDefinitionId` is optional: it is the definition that the subscription begins in.
+    `billingPeriodDefinitionId` is optional. It chooses an existing billing period definition.
     """
     new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
@@ -130,7 +130,7 @@ async def bills(request: Request) -> JSONResponse:
 async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
     """Preview a move: return the next three invoices without it and with it.
 
-    The move is a new date for a definition, or a new date or definition for a subscription.
+    The move gives a billing period definition a new date, or a subscription a new date or definition.
     """
     with as_operator(mock_of(request), State) as (state, at):
         move = read_move(wish, state, at)
@@ -230,10 +230,10 @@ DEFINITION = "billingPeriodDefinitionId"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A new date for a definition, or a new date or definition for a subscription.
+    """A move that gives a billing period definition a new date, or a subscription a new date or definition.
 
-    `find` returns the definition or subscription. `change` carries out the move on a state; if that is not
-    possible, it raises Refusal and changes nothing.
+    `find` returns the definition or subscription that is moved. `change` carries out the move on a state; if
+    that is not possible, it raises Refusal and changes nothing.
     """
 
     customer: Customer
@@ -250,7 +250,7 @@ class Move:
 
 
 def read_move(table: MoveTable, state: State, at: datetime) -> Move:
-    """Read a move: a new date for a definition, or a new date or definition for a subscription.
+    """Read the move of a billing period definition's date, or of a subscription to a new date or definition.
 
     First carries out everything due by now. Raises CatalogError if a field is not valid, and Refusal if
     something doesn't exist or doesn't fit.

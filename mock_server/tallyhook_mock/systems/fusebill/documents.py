@@ -1,4 +1,7 @@
-"""Writes Fusebill's JSON. Field names are from a public client, or from the vendor's pages if it lacks them."""
+"""Writes Fusebill's JSON.
+
+Field names are from a public client if it has them, otherwise from the vendor's pages.
+"""
 
 from datetime import datetime
 from decimal import Decimal
@@ -393,7 +396,7 @@ def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool
 
 
 def _subject(customer: Customer, item: str) -> dict[str, Any]:
-    """Return the fields that name the subscription and product of a line. They are None if it has none."""
+    """Return the fields that name an invoice line's subscription and product, or None if it has neither."""
     for subscription in customer.subscriptions:
         for product in subscription.products:
             if product.item == item:

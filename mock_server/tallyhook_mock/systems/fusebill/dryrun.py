@@ -35,10 +35,11 @@ class Forecast(Value, frozen=True):
 
 
 def forecast(state: State, customer: Customer, find: Find, change: Change | None = None) -> list[Forecast]:
-    """Return the next three invoices of a definition or subscription, after `change` if that is given.
+    """Return the next three invoices of a billing period definition or subscription.
 
-    `find` returns the definition or subscription. `find` and `change` are called with a separate state that
-    only contains a copy of this customer, with the same ids. Raises Refusal if the change is refused.
+    `find` returns the definition or subscription. If `change` is given, it is carried out first. Both are
+    called with a separate state that only contains a copy of `customer`, with the same ids. Raises Refusal if
+    the change is refused.
     """
     alone, copy = state.apart(customer)
     if change is not None:

@@ -52,7 +52,8 @@ def make_draft(
 def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefinition | None) -> bool:
     """Return whether auto-post is on.
 
-    The setting of the billing period applies, or else the customer's, or else the account's (documented).
+    The first setting that is given applies: the billing period's, the customer's, or the account's
+    (documented).
     """
     settings = (definition.settings.auto_post if definition else None, customer.auto_post)
     return next((each for each in settings if each is not None), state.auto_post)
@@ -61,10 +62,10 @@ def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefi
 def collect_held(
     state: State, customer: Customer, lines: list[Line], at: datetime, definition: BillingPeriodDefinition
 ) -> None:
-    """Create the invoice of a renewal.
+    """Create the invoice of a renewal, unless there is nothing to invoice.
 
-    The charges of drafts that a call has held are added to it, if the account's settings ask for this and
-    auto-post is on (documented).
+    If auto-post is on and the account is set to post held drafts at a renewal, the invoice includes the
+    charges of drafts that a call has held (documented).
     """
     held = []
     if state.posts_at_renewal and posts_itself(state, customer, definition):

@@ -67,7 +67,7 @@ def page(query: Query, found: Sequence[Any], fields: Fields, show: Callable[[Any
 def _fits(value: object, wanted: str, name: str) -> bool:
     """Return whether a value equals `wanted`, or is within the range that `wanted` gives.
 
-    A range is written `from|to`, and includes both (documented).
+    A range is written `from|to`, and includes both ends (documented).
     """
     first, bar, last = wanted.partition("|")
     if not bar:

@@ -140,8 +140,8 @@ class SubscriptionProduct(Entity, eq=False):
 class Charge(Value, frozen=True):
     """A single charge for a subscription. Its amount is fixed when it is added.
 
-    A prorated charge covers the time from `start` up to, but not including, `end`. This is the end that the
-    period had when the charge was added; it doesn't change if the period's end is moved.
+    A prorated charge covers the time from `start` up to, but not including, `end`. `end` is the end that the
+    period had when the charge was added, and doesn't change if the period's end is moved.
     """
 
     id: int
@@ -299,7 +299,7 @@ class BillingPeriodDefinition(Entity, eq=False):
     """A billing period definition. It says when its subscriptions are billed.
 
     The current period lasts from `start` up to, but not including, `end`, which is the next recharge.
-    `cycle_days` is how many days the whole period would have if its date had not been moved.
+    `cycle_days` is how many days the whole period would have if the date had not been moved.
     """
 
     id: int

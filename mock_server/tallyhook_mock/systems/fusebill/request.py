@@ -75,7 +75,7 @@ class Fields:
 
     @classmethod
     def of(cls, values: object, known: Collection[str], place: str) -> "Fields":
-        """Return the fields of an object inside a body. `place` is its name in error messages."""
+        """Return the fields of an object inside a body. `place` is the object's name in error messages."""
         fields = cls.__new__(cls)
         fields._take(values, known, place)
         return fields
@@ -101,7 +101,7 @@ class Fields:
         return value
 
     def id(self, name: str) -> int:
-        """Return the id in a field, which is required."""
+        """Return the id in a required field."""
         value = self.whole(name, None)
         if value is None:
             raise invalid(name, "required")
@@ -239,7 +239,7 @@ _READING: set[Handler] = set()
 
 
 def reads_query(handle: Handler) -> Handler:
-    """Mark a handler as one that reads its query. It must call `nothing_else` itself."""
+    """Mark a handler as one that reads its query. The handler must call `nothing_else` itself."""
     _READING.add(handle)
     return handle
 

@@ -47,10 +47,10 @@ __all__ = [
 
 
 def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, intervals: int) -> InvoiceDate:
-    """Return the default date for a definition of this type (inferred).
+    """Return the default date for a billing period definition of this type (inferred).
 
-    Raises Refusal if the type has no default date, or if it needs a subscription that was activated and there
-    is none.
+    Raises Refusal if the type has no default date, or if it uses the date of the first subscription and none
+    was activated yet.
     """
     if type is BillingPeriodType.CUSTOMER_ACTIVATION:
         return InvoiceDate.of(cycle, customer.created, intervals)
@@ -72,7 +72,7 @@ def definition_of(
     manually_created: bool = False,
     end: datetime | None = None,
 ) -> BillingPeriodDefinition:
-    """Return a new definition, with the id 0. It is not added to the state.
+    """Return a new billing period definition with the id 0. It is not added to the state.
 
     Its first period lasts from the day of `at` to the next invoice date, or to `end` if that is given.
     """
@@ -92,7 +92,7 @@ def definition_of(
 
 
 def create_definition(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Add a definition from `definition_of` to its customer.
+    """Add a billing period definition from `definition_of` to its customer, and schedule its recharge.
 
     A definition without subscriptions bills nothing (documented).
     """
@@ -111,7 +111,7 @@ def edit_definition(
     date: InvoiceDate | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Move a definition's date, or change its settings. If an argument is None, it changes nothing.
+    """Move a billing period definition's date, or change its settings. What is None isn't changed.
 
     After a move, the current period ends on the new date, at the same cost (documented). Raises Refusal if
     the cycle would change.
@@ -126,7 +126,7 @@ def edit_definition(
 
 
 def delete_definition(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Delete a definition. Raises Refusal if it still has subscriptions (documented)."""
+    """Delete a billing period definition. Raises Refusal if it still has subscriptions (documented)."""
     if definition.subscriptions:
         named = ", ".join(str(subscription.id) for subscription in definition.subscriptions)
         raise conflict("id", f"the subscriptions {named} are in it; move them to another definition first")
@@ -150,7 +150,7 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Schedule a definition's next recharge, and an invoice in advance if its settings ask for one.
+    """Schedule a billing period definition's next recharge, and an invoice in advance if its settings say so.
 
     Standing: documented; inferred.
     """
@@ -201,7 +201,7 @@ def follow(subscription: Subscription) -> None:
 
 
 def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Invoice a definition's next period before it begins, if the settings still ask for that."""
+    """Invoice the next billing period before it begins, if the definition's settings still say so."""
     ahead = timedelta(days=definition.settings.invoice_in_advance)
     if definition.is_deleted or definition.end - ahead != at or definition.invoiced_to is not None:
         return
@@ -218,9 +218,9 @@ def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: dateti
 
 
 def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """End a definition's current period and begin the next, with one invoice for all its subscriptions.
+    """End the current billing period and begin the next, with one invoice for all subscriptions in it.
 
-    A definition without subscriptions only moves to its next period.
+    A billing period definition without subscriptions only moves to its next period.
     """
     if definition.is_deleted or definition.end > at:  # deleted, or moved since this was scheduled
         return
@@ -239,12 +239,12 @@ def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -
 
 
 def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
-    """Return a definition's subscriptions to bill. There are none if the customer is on hold (inferred)."""
+    """Return the subscriptions that a definition bills: none if the customer is on hold (inferred)."""
     return definition.subscriptions if definition.customer.status == "Active" else []
 
 
 def _finish(subscription: Subscription) -> Iterable[Line]:
-    """End a subscription's period. Yields the lines to bill: quantities at that time, and waiting charges.
+    """End a subscription's period. Yields the lines to bill: quantities at the end, and waiting charges.
 
     Standing: documented.
     """
@@ -268,7 +268,7 @@ class NewCustomer(Value, frozen=True):
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to create. If `date` is None, it bills on the day of the month on which it begins.
+    """A subscription to create. If `date` is None, it bills on the day on which it begins.
 
     If `prorate` is true, a first period that is not whole is prorated.
     """
@@ -310,7 +310,7 @@ def activate(
     at: datetime,
     into: BillingPeriodDefinition | None = None,
 ) -> Subscription:
-    """Create a subscription and activate it in the definition `into`.
+    """Create a subscription and activate it in the billing period definition `into`.
 
     If `into` is None, the customer's definition with the subscription's date is used, or created if there is
     none. Products charged at the start of a period are invoiced now, prorated or in full. Raises Refusal if
@@ -378,11 +378,12 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
 def move(
     state: State, subscription: Subscription, into: BillingPeriodDefinition | InvoiceDate, at: datetime
 ) -> None:
-    """Move a subscription to another definition of its customer, or to a new definition with this date.
+    """Move a subscription to another billing period definition of its customer, or to a new one.
 
-    The subscription's current period then ends when the definition's period ends. For a new definition, this
-    is when it would end if its present definition's date were moved. The cost stays the same (inferred from
-    moving a date). Raises Refusal if the definition has another customer or cycle.
+    `into` is the definition, or the date of the new one. The subscription's current period then ends when the
+    period of that definition ends. If it is new, its period ends as if the date of the subscription's present
+    definition were moved. The cost stays the same (inferred from moving a date). Raises Refusal if the
+    definition has another customer or cycle.
     """
     if isinstance(into, BillingPeriodDefinition):
         check_target(into, subscription.customer, subscription.frequency)
@@ -436,7 +437,7 @@ def add_charge(
 
 
 def check_target(definition: BillingPeriodDefinition, customer: Customer, frequency: Frequency) -> None:
-    """Raise Refusal if subscriptions of this customer and frequency can't be in this definition.
+    """Raise Refusal if a subscription of this customer and frequency can't be in this definition.
 
     Standing: documented.
     """

@@ -43,8 +43,8 @@ def set_quantity(
 
     If the product is charged at the end of the period, it is billed for the quantity at that time. If it is
     charged at the start, the plan says when additional units are charged: at once, at the end, or not at all.
-    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set; a preview only
-    checks this.
+    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set. A preview only
+    checks whether it can be set.
 
     Standing: documented.
     """
