@@ -22,7 +22,7 @@ from tallyhook_mock.core.ids import Ids
 
 __all__ = ["SYSTEMS", "Systems", "actions", "part", "parts", "policies"]
 
-# The name that each system uses for the accounts it bills.
+# What each system calls the accounts that it bills.
 SYSTEMS = {
     "cheddar": "customers",
     "cleverbridge": "subscriptions",
@@ -65,7 +65,7 @@ class Systems:
 
     def __init__(self, ids: Ids | None = None) -> None:
         """Create the systems. Cheddar takes new ids from `ids`; each other system counts its own ids."""
-        # Imported only here, because commands need nothing but the names of the systems.
+        # Imported only here, because the commands need only the names of the systems.
         from tallyhook_mock.systems.cheddar.state import State as Cheddar
 
         self.cheddar = Cheddar(ids)

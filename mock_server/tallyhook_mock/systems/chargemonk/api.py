@@ -1,7 +1,6 @@
-"""The part of Chargemonk's JSON API that is known: two lists.
+"""The known calls of Chargemonk's JSON API: two lists.
 
-There is also an inferred call that adds a charge. It is off by default. No hooks are documented, so none are
-sent.
+A third call, which adds a charge, is inferred and off by default. No hooks are documented, so none are sent.
 """
 
 import hmac
@@ -71,14 +70,17 @@ def _answer(document: dict[str, Any], status: int) -> Response:
 
 
 def _refused(refusal: base.Refusal) -> Response:
-    """Return the answer to a refused call. No page shows one, so its status, shape and text are inferred."""
+    """Return the answer to a refused call.
+
+    No page of the vendor shows an error, so the status, shape and text are inferred.
+    """
     return _answer({"status": "error", "message": refusal.message}, refusal.status)
 
 
 def _carry_out(state: State, request: Request, body: bytes | None, at: datetime) -> dict[str, Any]:
     """Carry out a call, and return the fields of the answer.
 
-    The API token is sent in the form or in the query (documented: one page shows each).
+    The API token is sent in the form or in the query (both are documented, on different pages).
     """
     if request.method != "POST":
         raise Refusal("POST is expected, also for lists")
@@ -108,7 +110,7 @@ def _twice(pairs: Sequence[tuple[str, str]]) -> str:
 def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
     """List the invoices, newest first.
 
-    The call's parameters are not known. `limit` is assumed to be the same as in the list of charges.
+    The call's parameters are not known. `limit` is assumed to work as in the list of charges.
     """
     limit = _limit(fields)
     _nothing_else(fields)
@@ -119,7 +121,7 @@ def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[st
 def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
     """List the charges that wait for an invoice.
 
-    The parameters are documented. That charges already invoiced are left out is inferred.
+    The parameters are documented. Leaving out charges that were already invoiced is inferred.
     """
     found = [each for each in state.unbilled if each.invoice is None]
     if (code := fields.pop("subscription_code", None)) is not None:
@@ -144,9 +146,9 @@ def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """Add a charge to the next automatic invoice ("invoice later", which is documented).
+    """Add a charge to the next automatic invoice.
 
-    The call's path and parameters are inferred.
+    This is documented as "invoice later", but the call's path and parameters are inferred.
     """
     if not state.has_inferred_calls:
         raise Refusal("addCharge is inferred, and off: set inferredCalls in the catalogue")

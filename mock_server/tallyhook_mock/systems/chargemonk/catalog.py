@@ -44,7 +44,10 @@ class CarriedTable(Table):
 
     @property
     def cycles(self) -> int | None:
-        """The number of billing cycles. None means forever. Raises CatalogError if the number is 0."""
+        """The number of billing cycles, or None if the add-on is charged forever.
+
+        Raises CatalogError if the number is 0.
+        """
         return _not_zero(self, "billingCycles", self.billing_cycles, "it is forever")
 
 
@@ -184,7 +187,7 @@ def find_plan(table: Table, code: str, plans: Mapping[str, Plan]) -> Plan:
 
 
 def read_add_ons(tables: Iterable[CarriedTable], add_ons: Mapping[str, AddOn]) -> dict[AddOn, int | None]:
-    """Return each add-on in `tables`, and its number of billing cycles. None means forever."""
+    """Return each add-on in `tables` and its number of billing cycles, or None if it is charged forever."""
     chosen: dict[AddOn, int | None] = {}
     for table in tables:
         add_on = find_add_on(table, add_ons)

@@ -1,4 +1,4 @@
-"""`/_mock/chargemonk/subscriptions`: control routes for what Chargemonk's pages can do, but not its API.
+"""`/_mock/chargemonk/subscriptions`: control routes for what Chargemonk has pages for, but no API calls.
 
 The forms of the console use the same tables and commands.
 """
@@ -47,7 +47,7 @@ __all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
 
 
 class CyclesTable(Table):
-    """An add-on's new number of billing cycles. Null means forever."""
+    """An add-on's new number of billing cycles, or null to charge it forever."""
 
     code: Required
     billing_cycles: Cycles | UnsetType | None = UNSET

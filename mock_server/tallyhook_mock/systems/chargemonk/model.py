@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Refusal(base.Refusal):
-    """A refused call. No page shows an error, so the status and the text are inferred."""
+    """A refused call. No page of the vendor shows an error, so the status and the text are inferred."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(status, message)
@@ -87,8 +87,8 @@ class AddOn(Value, frozen=True):
 def check_code(code: str) -> str:
     """Check a code or an id, and return it. Raises Refusal if it is not valid.
 
-    It must be short, and only have letters, digits, hyphens and underscores, so that it can be used in any
-    URL (inferred).
+    A code must be short, and only have letters, digits, hyphens and underscores, so that it can be used in
+    any URL (inferred).
     """
     if not code.replace("-", "").replace("_", "").isalnum() or not code.isascii() or len(code) > _LONGEST:
         raise Refusal(f"{code[:_LONGEST]!r} is not 1 to {_LONGEST} letters, digits, hyphens and underscores")
@@ -110,7 +110,7 @@ class Term(Value, frozen=True):
         return (self.end - self.start) // _DAY
 
     def days_left(self, at: datetime) -> int:
-        """Return the number of days from `at` to the end. The day that has begun is a full day (inferred)."""
+        """Return the number of days from `at` to the end. The day of `at` is counted in full (inferred)."""
         return -((at - self.end) // _DAY)
 
 
@@ -246,7 +246,7 @@ class Subscription(Entity, eq=False):
         return any(carried.add_on.code == add_on.code for carried in self.add_ons)
 
     def restart(self, at: datetime) -> None:
-        """Start over at the time `at`, and undo the cancellation.
+        """Undo a cancellation after the last term is over, so that the next term begins at `at`.
 
         Raises Refusal if the next term would end after the year 9999.
         """

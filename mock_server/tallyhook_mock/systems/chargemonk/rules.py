@@ -55,7 +55,7 @@ def begin(state: State, subscription: Subscription, at: datetime, once: Sequence
 
 
 def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
-    """Bill the next terms in advance. Add-ons are also billed for terms that were billed before without them.
+    """Bill the next terms in advance. Add-ons are also billed for earlier terms that they aren't paid for.
 
     Standing: inferred.
     """
@@ -105,9 +105,9 @@ def _bill(
     once: Sequence[Line],
     at: datetime,
 ) -> None:
-    """Bill the lines of the plan, what add-ons owe for `terms`, the lines in `once`, and waiting charges.
+    """Send an invoice for the lines in `plan` and `once`, waiting charges, and what add-ons owe for `terms`.
 
-    If there are no lines, there is no invoice.
+    If there is nothing to bill, no invoice is sent.
     """
     charged = [(carried, owed) for carried in subscription.add_ons if (owed := carried.owed(terms))]
     unbilled = state.collect(subscription)
@@ -155,7 +155,7 @@ def once_line(add_on: AddOn) -> Line:
 
 
 def expected(state: State, subscription: Subscription) -> Bill | None:
-    """Return a subscription's next automatic invoice if nothing changes. Its number is 0.
+    """Return a subscription's next automatic invoice, if nothing changes. The invoice has the number 0.
 
     Returns None if there won't be an invoice, or only after the year 9999.
     """
@@ -184,9 +184,9 @@ MOST = 1000  # the largest number of billing cycles, or of terms in advance
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to create. Each of `add_ons` has a number of billing cycles. None means forever.
+    """A subscription to create. Raises Refusal if an add-on doesn't fit the plan.
 
-    Raises Refusal if an add-on doesn't fit the plan.
+    In `add_ons`, each add-on has a number of billing cycles, or None if it is charged forever.
 
     Standing: documented.
     """
@@ -230,7 +230,7 @@ def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | None, at: datetime) -> None:
-    """Add an add-on to a subscription. It is billed at once for the rest of the term, which is one cycle.
+    """Add an add-on to a subscription. It is billed at once for the rest of the term, as one cycle.
 
     Standing: documented; inferred.
     """
@@ -273,7 +273,7 @@ def set_cycles(state: State, subscription: Subscription, code: str, cycles: int 
 def offer(state: State, offered: Plan | AddOn) -> None:
     """Add a plan or an add-on to the catalogue, or replace the one with the same code (inferred).
 
-    Existing subscriptions keep the old one. Raises Refusal if an add-on has the plan's code, or the reverse.
+    Existing subscriptions keep the old one. Raises Refusal if a plan and an add-on would have the same code.
     """
     own: dict[str, Any] = state.plans if isinstance(offered, Plan) else state.add_ons
     other = state.add_ons if isinstance(offered, Plan) else state.plans
@@ -289,9 +289,10 @@ def change_term(
 ) -> None:
     """Change a subscription's plan, from the first renewal that is not paid in advance (inferred).
 
-    `cycles` are new numbers of billing cycles, by the codes of add-ons. If the length of the term changes, an
-    add-on that is not in `cycles` is charged forever from now on (documented), unless it was already charged
-    for the last time (inferred). If the length doesn't change, the add-on keeps its cycles (inferred).
+    `cycles` maps the codes of add-ons to their new numbers of billing cycles. If the length of the term
+    changes, an add-on that is not in `cycles` is charged forever from now on (documented), unless it was
+    already charged for the last time (inferred). If the length doesn't change, such an add-on keeps its
+    cycles (inferred).
     """
     state.catch_up(at)
     _running(subscription)
@@ -333,8 +334,8 @@ def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
     """Undo a subscription's cancellation.
 
     During the paid time, nothing is charged, the dates don't change, and add-ons keep their cycles. After the
-    paid time, a new term begins at once and is billed, and add-ons are charged forever unless their cycles
-    are set again. All of this is documented, except the dates and that the term begins at once (inferred).
+    paid time, a new term begins at once and is billed, and add-ons are charged forever until their cycles are
+    set again. All of this is documented, except the dates and that the term begins at once (inferred).
     """
     state.catch_up(at)
     if not subscription.is_canceled:
@@ -401,7 +402,7 @@ def _most(subscription: Subscription, owing: Sequence[Term], plan: Plan | None =
 
 
 def _check_feature(state: State, cycles: int | None) -> None:
-    """Raise Refusal for a number of billing cycles if the account doesn't have this feature."""
+    """Raise Refusal if a number of billing cycles is given, but the account doesn't have this feature."""
     if cycles is not None and not state.has_billing_cycles:
         raise Refusal("billing cycles of add-ons are not switched on for this account: ask support")
 

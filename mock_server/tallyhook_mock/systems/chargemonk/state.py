@@ -32,7 +32,7 @@ class State(BillingSystem):
         self.plans: dict[str, Plan] = {}
         self.add_ons: dict[str, AddOn] = {}
         self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
-        self.bills: list[Bill] = []  # number 1 first
+        self.bills: list[Bill] = []  # oldest first
         self.unbilled: list[Unbilled] = []  # oldest first
         self.api_tokens: Collection[str] = ("test_chargemonk",)
         self.has_billing_cycles = True  # support has to enable this feature

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _MOST_PARAMETERS = 100
 _LONGEST = 255
-_LIMIT = 2**63  # all numbers are smaller
+_LIMIT = 2**63  # every number must be smaller
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
 

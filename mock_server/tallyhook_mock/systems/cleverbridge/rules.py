@@ -211,7 +211,7 @@ def _remind(state: State, subscription: Subscription, at: datetime) -> None:
 
     After this, an update without alignment only applies to the renewal after the next one.
     """
-    if subscription.is_active and subscription.next_reminder == at:  # it wasn't moved since
+    if subscription.is_active and subscription.next_reminder == at:  # not moved since this was scheduled
         lines = renewal_lines(subscription, subscription.items)
         due = price(subscription, lines).gross
         note = f"{amount_text(due)} {subscription.currency} due {subscription.next_billing:%Y-%m-%d}"
@@ -221,7 +221,7 @@ def _remind(state: State, subscription: Subscription, at: datetime) -> None:
 
 def _renew(state: State, subscription: Subscription, at: datetime) -> None:
     """End the current interval, begin the next one, and bill the renewal."""
-    if not subscription.is_active or subscription.next_billing != at:  # it was moved since
+    if not subscription.is_active or subscription.next_billing != at:  # ended, or moved since
         return
     lines = renewal_lines(subscription, subscription.items)
     begin_interval(subscription, at)
