@@ -209,7 +209,7 @@ def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Su
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
     """Announce the next renewal, and create its purchase if there is anything to bill.
 
-    After this, an update without alignment only applies to the renewal after the next one.
+    After this, an update that is not charged at once only applies to the renewal after the next one.
     """
     if subscription.is_active and subscription.next_reminder == at:  # not moved since this was scheduled
         lines = renewal_lines(subscription, subscription.items)

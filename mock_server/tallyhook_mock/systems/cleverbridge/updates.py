@@ -157,7 +157,7 @@ def _carry_out(
 
 
 def _check(manner: Manner) -> None:
-    """Raise Refusal if the interval would change without alignment.
+    """Raise Refusal if an update changes the interval, but is not aligned (charged now).
 
     Only a preview may ask for that (documented).
     """
@@ -205,7 +205,7 @@ def _settled(
 ) -> tuple[Item, tuple[Line, ...]]:
     """Return the item after an update to the terms `asked`, and the lines that are charged now.
 
-    An aligned update applies at once, even after the reminder (inferred). Any other update applies to the
+    An aligned update applies now, even after the reminder (inferred). Any other update applies to the
     interval that the next renewal bills: for an item in advance, the next interval; for an item in arrears,
     the current one. After the reminder, when the renewal's purchase already exists, such an update applies
     one renewal later (inferred).

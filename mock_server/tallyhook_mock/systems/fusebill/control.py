@@ -88,7 +88,7 @@ async def create_customer(request: Request, table: CustomerTable) -> JSONRespons
 async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
     """Create a subscription for the customer `customerId`, from the same keys as in a catalogue.
 
-    `billingPeriodDefinitionId` is optional. It chooses an existing billing period definition.
+    If `billingPeriodDefinitionId` is given, the subscription begins in that billing period definition.
     """
     new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
@@ -250,10 +250,10 @@ class Move:
 
 
 def read_move(table: MoveTable, state: State, at: datetime) -> Move:
-    """Read the move of a billing period definition's date, or of a subscription to a new date or definition.
+    """Read a move from a table, after carrying out everything due by now.
 
-    First carries out everything due by now. Raises CatalogError if a field is not valid, and Refusal if
-    something doesn't exist or doesn't fit.
+    The move gives a billing period definition a new date, or a subscription a new date or definition. Raises
+    CatalogError if a field is not valid, and Refusal if something doesn't exist or doesn't fit.
     """
     state.catch_up(at)
     if table.subscription_id is not None:

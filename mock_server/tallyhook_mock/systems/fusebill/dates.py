@@ -33,7 +33,9 @@ def day_of(moment: datetime) -> datetime:
 
 
 class InvoiceDate(Value, frozen=True):
-    """A `day` of the month every `intervals` months, or every `intervals` years in a `month`.
+    """The dates on which to bill.
+
+    They are on `day` every `intervals` months, or on `day` of `month` every `intervals` years.
 
     If a monthly date has a `month`, the next recharge moves to that month (documented), and later recharges
     are counted from it. If a month is too short for `day`, the date is its last day; the next long month uses

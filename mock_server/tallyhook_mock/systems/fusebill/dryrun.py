@@ -37,9 +37,9 @@ class Forecast(Value, frozen=True):
 def forecast(state: State, customer: Customer, find: Find, change: Change | None = None) -> list[Forecast]:
     """Return the next three invoices of a billing period definition or subscription.
 
-    `find` returns the definition or subscription. If `change` is given, it is carried out first. Both are
-    called with a separate state that only contains a copy of `customer`, with the same ids. Raises Refusal if
-    the change is refused.
+    `find` returns the definition or subscription. If `change` is given, it is carried out first. Both
+    functions are called with a separate state that only contains a copy of `customer`, with the same ids.
+    Raises Refusal if the change is refused.
     """
     alone, copy = state.apart(customer)
     if change is not None:

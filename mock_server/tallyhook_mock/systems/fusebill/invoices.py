@@ -64,8 +64,8 @@ def collect_held(
 ) -> None:
     """Create the invoice of a renewal, unless there is nothing to invoice.
 
-    If auto-post is on and the account is set to post held drafts at a renewal, the invoice includes the
-    charges of drafts that a call has held (documented).
+    A draft is held if a call has kept it from being posted. If auto-post is on and the account is set to post
+    held drafts at a renewal, the invoice includes their charges (documented).
     """
     held = []
     if state.posts_at_renewal and posts_itself(state, customer, definition):

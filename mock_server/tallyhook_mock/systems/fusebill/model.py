@@ -223,8 +223,9 @@ class Purchase(Entity, eq=False):
 class Subscription(Entity, eq=False):
     """A subscription to the products of a plan. A period costs the same however long it is.
 
-    The current period lasts from `start` up to, but not including, `end`, which is the next recharge of the
-    subscription's billing period definition. A draft subscription has no definition and bills nothing.
+    The current period lasts from `start` up to, but not including, `end`, which is the next recharge (billing
+    date) of the subscription's billing period definition. A draft subscription has no definition and bills
+    nothing.
     """
 
     id: int
@@ -298,8 +299,8 @@ class Subscription(Entity, eq=False):
 class BillingPeriodDefinition(Entity, eq=False):
     """A billing period definition. It says when its subscriptions are billed.
 
-    The current period lasts from `start` up to, but not including, `end`, which is the next recharge.
-    `cycle_days` is how many days the whole period would have if the date had not been moved.
+    The current period lasts from `start` up to, but not including, `end`, which is the next recharge (billing
+    date). `cycle_days` is how many days the whole period would have if the date had not been moved.
     """
 
     id: int

@@ -50,7 +50,7 @@ def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, i
     """Return the default date for a billing period definition of this type (inferred).
 
     Raises Refusal if the type has no default date, or if it uses the date of the first subscription and none
-    was activated yet.
+    has been activated yet.
     """
     if type is BillingPeriodType.CUSTOMER_ACTIVATION:
         return InvoiceDate.of(cycle, customer.created, intervals)
@@ -111,7 +111,7 @@ def edit_definition(
     date: InvoiceDate | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Move a billing period definition's date, or change its settings. What is None isn't changed.
+    """Move a billing period definition's date, or change its settings. Arguments that are None are ignored.
 
     After a move, the current period ends on the new date, at the same cost (documented). Raises Refusal if
     the cycle would change.
@@ -218,9 +218,10 @@ def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: dateti
 
 
 def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """End the current billing period and begin the next, with one invoice for all subscriptions in it.
+    """End a billing period definition's current period and begin the next.
 
-    A billing period definition without subscriptions only moves to its next period.
+    All its subscriptions are billed on one invoice. A definition without subscriptions only moves to its next
+    period.
     """
     if definition.is_deleted or definition.end > at:  # deleted, or moved since this was scheduled
         return
@@ -239,12 +240,14 @@ def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -
 
 
 def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
-    """Return the subscriptions that a definition bills: none if the customer is on hold (inferred)."""
+    """Return the subscriptions to bill. There are none if the customer is on hold (inferred)."""
     return definition.subscriptions if definition.customer.status == "Active" else []
 
 
 def _finish(subscription: Subscription) -> Iterable[Line]:
-    """End a subscription's period. Yields the lines to bill: quantities at the end, and waiting charges.
+    """End a subscription's period, and yield the lines to bill.
+
+    They bill products charged at the end, by their quantities at that time, and the waiting charges.
 
     Standing: documented.
     """
@@ -268,9 +271,10 @@ class NewCustomer(Value, frozen=True):
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to create. If `date` is None, it bills on the day on which it begins.
+    """A subscription to create.
 
-    If `prorate` is true, a first period that is not whole is prorated.
+    If `date` is None, the subscription bills on the day of the month or year on which it begins. If `prorate`
+    is true, a first period that is not whole is prorated.
     """
 
     frequency: Frequency
@@ -437,7 +441,7 @@ def add_charge(
 
 
 def check_target(definition: BillingPeriodDefinition, customer: Customer, frequency: Frequency) -> None:
-    """Raise Refusal if a subscription of this customer and frequency can't be in this definition.
+    """Raise Refusal if a billing period definition can't have a subscription of this customer and frequency.
 
     Standing: documented.
     """
