@@ -95,7 +95,7 @@ def create_subscription(call: Call) -> Any:
 
 
 def edit_subscription(call: Call) -> Any:
-    """Edit a subscription. The body may have all fields of the subscription, but only change `reference`."""
+    """Edit a subscription. The body may have all of its fields, but may only change `reference`."""
     fields = Fields(call.body, _SUBSCRIPTION)
     subscription = call.state.subscription(fields.id("id"))
     now = read_back(subscription_document(subscription))

@@ -33,14 +33,12 @@ def day_of(moment: datetime) -> datetime:
 
 
 class InvoiceDate(Value, frozen=True):
-    """The dates on which to bill.
+    """The dates on which to bill: a day of the month, every `intervals` months or years.
 
-    They are on `day` every `intervals` months, or on `day` of `month` every `intervals` years.
-
-    If a monthly date has a `month`, the next recharge moves to that month (documented), and later recharges
-    are counted from it. If a month is too short for `day`, the date is its last day; the next long month uses
-    `day` again (inferred). Raises Refusal if `day` doesn't exist in `month`, or in any month if `month` is
-    None.
+    A yearly date needs a `month`. If a monthly date has a `month`, the next recharge moves to that month
+    (documented), and later recharges are counted from it. If a month is too short for `day`, the date is its
+    last day; the next long month uses `day` again (inferred). Raises Refusal if `day` doesn't exist in
+    `month`, or in any month if `month` is None.
     """
 
     cycle: Cycle

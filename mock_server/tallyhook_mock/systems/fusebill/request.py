@@ -89,7 +89,7 @@ class Fields:
         self._values: dict[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
-        """Whether the body has a field with this name, even if it is `null`."""
+        """Return whether the body has a field with this name, even if it is `null`."""
         return name in self._values
 
     def whole(self, name: str, default: Default, *, least: int = 0, most: int = _MOST) -> int | Default:

@@ -73,7 +73,7 @@ class State(BillingSystem):
         return coming_bills(alone, customer.bills, count)
 
     def apart(self, customer: Customer) -> "tuple[State, Customer]":
-        """Return a separate state that contains only a copy of this customer, and the copy.
+        """Return a separate state that contains only a copy of this customer. Also returns the copy.
 
         New ids in the separate state continue from this state's ids. The copy's invoices are posted
         automatically, so that a forecast doesn't stop at drafts.
