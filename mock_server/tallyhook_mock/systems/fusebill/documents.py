@@ -356,7 +356,7 @@ def _draft_charge(draft: Draft, charge: DraftCharge) -> dict[str, Any]:
 
 
 def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool = True) -> dict[str, Any]:
-    """Return a posted invoice as the API shows it. It is due at once, and the mock never pays it (inferred)."""
+    """Return a posted invoice as the API shows it. It is due at once, but never paid here (inferred)."""
     bill = invoice.bill
     shown = {
         **_own("invoices", invoice.id),

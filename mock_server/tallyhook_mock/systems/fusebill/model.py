@@ -363,7 +363,7 @@ class Part(Value, frozen=True):
 
 
 class Customer(Entity, eq=False):
-    """A customer. `details` are API fields without effect in the mock: names, e-mail address and reference."""
+    """A customer. `details` are fields without effect in the mock: names, e-mail address and reference."""
 
     id: int
     name: str
