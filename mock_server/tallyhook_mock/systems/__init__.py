@@ -1,12 +1,12 @@
-"""The billing systems of a mock. To add one, add a folder here and a line in `SYSTEMS`.
+"""The billing systems that a mock simulates. To add a system, add a folder here and a line to `SYSTEMS`.
 
-The files have the same names in each folder. `state` is required and has a class `State`, which is a
-`BillingSystem`. The other files are optional: `api` (with `face` and `ACTIONS`), `hooks` (with `POLICY`,
-`type_of` and `body`), `catalog` (with `Section`, `read` and `dump`), `control` and `console` (with `ROUTES`),
-`picture` (with `tell`).
+Each folder uses the same file names. `state.py` is required, and defines `State`, which in a new system is a
+subclass of `BillingSystem`. The other files are optional: `api.py` (defines `face` and `ACTIONS`), `hooks.py`
+(`POLICY`, `type_of` and `body`), `catalog.py` (`Section`, `read` and `dump`), `control.py` and `console.py`
+(`ROUTES`), and `picture.py` (`tell`).
 
-`Standing:` in a docstring, or a word in brackets, says how a rule is known: it is documented, was stated by
-the vendor's staff in a year, recorded, relied on by clients, or inferred. docs/NAME.md lists the rules.
+Docstrings say how each rule is known, after `Standing:` or in brackets: it is documented, was stated by the
+vendor's staff in a year, recorded, relied on by clients, or inferred. docs/NAME.md lists a system's rules.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from tallyhook_mock.core.ids import Ids
 
 __all__ = ["SYSTEMS", "Systems", "actions", "part", "parts", "policies"]
 
-# The name that each system uses for the accounts it bills.
+# What each system calls the accounts that it bills.
 SYSTEMS = {
     "cheddar": "customers",
     "cleverbridge": "subscriptions",
@@ -34,38 +34,38 @@ S = TypeVar("S", bound=BillingSystem)
 
 
 def part(system: str, file: str) -> ModuleType | None:
-    """Import a system's module by its file name, such as `control`. None if the system has no such file."""
+    """Import and return a system's module, such as its `control`. None if the system has no such file."""
     name = f"{__name__}.{system}.{file}"
     return import_module(name) if find_spec(name) is not None else None
 
 
 def parts(file: str) -> dict[str, ModuleType]:
-    """Import the modules with this file name. The keys are the systems that have one."""
+    """Import the module named `file` from each system that has one. Returns the modules by system name."""
     found = {system: part(system, file) for system in SYSTEMS}
     return {system: module for system, module in found.items() if module is not None}
 
 
 def actions() -> list[str]:
-    """Return the names of all API calls as faults use them, such as `customers/add-charge`."""
+    """Return the names of all systems' API calls, such as `customers/add-charge`. Faults use these names."""
     return [action for api in parts("api").values() for action in api.ACTIONS]
 
 
 def policies() -> dict[str, Policy]:
-    """Return how each system that has a `hooks` module sends its hooks."""
+    """Return how hooks are sent, for each system that sends them."""
     return {system: module.POLICY for system, module in parts("hooks").items()}
 
 
 class Systems:
-    """All billing systems of one mock. They share nothing but the clock.
+    """All billing systems of one mock. They share only the clock.
 
     Attributes:
-        cheddar: Cheddar, the only system with products.
+        cheddar: Cheddar, the only system that can hold several businesses, its "products".
         others: the other systems, by name.
     """
 
     def __init__(self, ids: Ids | None = None) -> None:
-        """Create the systems. Cheddar takes its ids from `ids`. The other systems count their own ids."""
-        # Imported only here, because commands need nothing but the names of the systems.
+        """Create the systems. Cheddar takes new ids from `ids`; each other system counts its own ids."""
+        # Imported only here, because the commands need only the names of the systems.
         from tallyhook_mock.systems.cheddar.state import State as Cheddar
 
         self.cheddar = Cheddar(ids)
@@ -75,14 +75,14 @@ class Systems:
         self._all: tuple[Cheddar | BillingSystem, ...] = (self.cheddar, *self.others.values())
 
     def of(self, kind: type[S]) -> S:
-        """Return the system whose state has this class. Cheddar is not among them."""
+        """Return the system whose state is an instance of `kind`. Cheddar can't be found this way."""
         return next(system for system in self.others.values() if isinstance(system, kind))
 
     def next_due(self) -> datetime | None:
-        """Return the next moment at which any system has something to do. None if there is none."""
+        """Return the time of the next planned action in any system. None if nothing is planned."""
         moments = [due for system in self._all if (due := system.next_due()) is not None]
         return min(moments, default=None)
 
     def step(self, at: datetime) -> bool:
-        """Carry out one action that is due at `at`. Returns False if none is due."""
+        """Carry out one action that is due by `at`, in any system. Returns False if no action is due."""
         return self.cheddar.step(at) or any(system.step(at) for system in self.others.values())

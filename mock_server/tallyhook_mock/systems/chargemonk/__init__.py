@@ -1,1 +1,1 @@
-"""Chargemonk: subscriptions in terms, with add-ons."""
+"""Chargemonk: subscriptions that are billed term by term, with add-ons."""

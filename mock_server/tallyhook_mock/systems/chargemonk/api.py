@@ -1,6 +1,6 @@
-"""The known part of the JSON API: two lists, and an inferred call for a charge, which is off by default.
+"""The known calls of Chargemonk's JSON API: two lists.
 
-No hooks are documented, so none are sent.
+A third call, which adds a charge, is inferred and off by default. No hooks are documented, so none are sent.
 """
 
 import hmac
@@ -45,7 +45,7 @@ _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
 
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. Faults don't apply to it."""
+    """Return the mock's Chargemonk API. Faults don't apply to it."""
     app = chargemonk_app(lambda: mock.systems.of(State), mock.caught_up, mock.changed)
     return Face(_serves, app)
 
@@ -57,7 +57,7 @@ def _serves(path: str) -> bool:
 def chargemonk_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> ASGIApp:
-    """Chargemonk's API for the paths in `ROUTES`."""
+    """Return an application that serves Chargemonk's API at the paths in `ROUTES`."""
 
     def respond(request: Request, body: bytes | None) -> Response:
         return _answer({"status": "success", **_carry_out(state(), request, body, now())}, 200)
@@ -70,12 +70,18 @@ def _answer(document: dict[str, Any], status: int) -> Response:
 
 
 def _refused(refusal: base.Refusal) -> Response:
-    """No page shows an error: status, shape and text are inferred."""
+    """Return the answer to a refused call.
+
+    No page of the vendor shows an error, so the status, shape and text are inferred.
+    """
     return _answer({"status": "error", "message": refusal.message}, refusal.status)
 
 
 def _carry_out(state: State, request: Request, body: bytes | None, at: datetime) -> dict[str, Any]:
-    """The token is a form field or in the query (documented: one page shows each)."""
+    """Carry out a call, and return the fields of the answer.
+
+    The API token is sent in the form or in the query (both are documented, on different pages).
+    """
     if request.method != "POST":
         raise Refusal("POST is expected, also for lists")
     if body is None:
@@ -102,7 +108,10 @@ def _twice(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """The invoices, newest first. Parameters are not known; `limit` is assumed as in the other list."""
+    """List the invoices, newest first.
+
+    The call's parameters are not known. `limit` is assumed to work as in the list of charges.
+    """
     limit = _limit(fields)
     _nothing_else(fields)
     found = [_invoice(state, bill) for bill in reversed(state.bills)]
@@ -110,7 +119,10 @@ def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """The waiting charges. The parameters are documented; leaving out invoiced charges is inferred."""
+    """List the charges that wait for an invoice.
+
+    The parameters are documented. Leaving out charges that were already invoiced is inferred.
+    """
     found = [each for each in state.unbilled if each.invoice is None]
     if (code := fields.pop("subscription_code", None)) is not None:
         found = [each for each in found if each.subscription == code]
@@ -134,7 +146,10 @@ def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """Path and parameters are inferred. What it does, "invoice later", is documented."""
+    """Add a charge to the next automatic invoice.
+
+    This is documented as "invoice later", but the call's path and parameters are inferred.
+    """
     if not state.has_inferred_calls:
         raise Refusal("addCharge is inferred, and off: set inferredCalls in the catalogue")
     subscription = state.subscriptions.get(fields.pop("subscription_code", ""))
@@ -184,7 +199,10 @@ def _nothing_else(fields: Mapping[str, str]) -> None:
 
 
 def _invoice(state: State, bill: Bill) -> dict[str, Any]:
-    """The fields are those of the vendor's page. Fields without a value in this mock are left out."""
+    """Return an invoice with the fields on the vendor's page.
+
+    Fields that have no value in the mock are left out.
+    """
     subscription = state.subscriptions[bill.account]
     sent = int(bill.at.timestamp())
     return {

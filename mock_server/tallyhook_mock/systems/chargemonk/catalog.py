@@ -37,14 +37,17 @@ _Months: TypeAlias = Annotated[int, Meta(ge=0, le=_LONGEST)]
 
 
 class CarriedTable(Table):
-    """An add-on of a subscription. Without `billingCycles` it is charged forever."""
+    """An add-on of a subscription. If `billingCycles` is missing, it is charged forever."""
 
     code: Required
     billing_cycles: Cycles | None = None
 
     @property
     def cycles(self) -> int | None:
-        """The number of cycles; None is forever. CatalogError for 0."""
+        """The number of billing cycles, or None if the add-on is charged forever.
+
+        Raises CatalogError if the number is 0.
+        """
         return _not_zero(self, "billingCycles", self.billing_cycles, "it is forever")
 
 
@@ -69,7 +72,7 @@ class PlanTable(Table):
 
 
 class AddOnTable(Table):
-    """An add-on. Without `periodMonths` it is charged once."""
+    """An add-on. If `periodMonths` is missing, it is charged once."""
 
     code: Required
     price: Amount
@@ -90,10 +93,11 @@ class Section(Table):
 
 
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
-    """Check a section against what `state` has already. Returns a function that installs it.
+    """Check a section against what `state` already has. Returns a function that installs the section.
 
-    An existing plan or add-on is replaced; present subscriptions keep the old one. A subscription that began
-    in the past is billed for the time since. CatalogError for the first mistake, with its place.
+    A plan or add-on that already exists is replaced, but existing subscriptions keep the old one. A
+    subscription whose start date is in the past is billed for the time since then. Raises CatalogError for
+    the first mistake, and says where it is.
     """
     currency = table.currency or state.currency
     if not _CURRENCY.fullmatch(currency):
@@ -134,7 +138,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """The section for the present state, without accounts."""
+    """Return the present state as a section of a catalogue, without subscriptions."""
     return {
         "currency": state.currency,
         "plans": [
@@ -176,14 +180,14 @@ def read_subscription(
 
 
 def find_plan(table: Table, code: str, plans: Mapping[str, Plan]) -> Plan:
-    """The plan with the `planCode` of a table."""
+    """Return the plan with this code. Raises CatalogError about the table's `planCode` if there is none."""
     if code not in plans:
         raise table.wrong("planCode", f"there is no plan {code!r}")
     return plans[code]
 
 
 def read_add_ons(tables: Iterable[CarriedTable], add_ons: Mapping[str, AddOn]) -> dict[AddOn, int | None]:
-    """The add-ons, with their number of billing cycles; None is forever."""
+    """Return each add-on in `tables` and its number of billing cycles, or None if it is charged forever."""
     chosen: dict[AddOn, int | None] = {}
     for table in tables:
         add_on = find_add_on(table, add_ons)

@@ -1,4 +1,4 @@
-"""`/console/chargemonk`: the product catalog, and subscriptions with add-ons."""
+"""`/console/chargemonk`: pages for the product catalog, and for subscriptions with add-ons."""
 
 from typing import Any
 
@@ -32,11 +32,11 @@ from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = ["KEY", "ROUTES"]
 
-KEY = "m"  # after `g`, on every page
+KEY = "m"  # pressed after `g`, it opens these pages
 
 
 async def index(request: Request) -> Response:
-    """All subscriptions in order of creation. `q` filters by id."""
+    """Show all subscriptions in order of creation. The parameter `q` filters them by id."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(each: Subscription) -> bool:
@@ -73,14 +73,14 @@ async def show(request: Request) -> Response:
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
-        # Drawn by this program, which escapes all outside text.
+        # The picture is safe HTML: `paint` escapes all text from outside.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
 
 
 async def catalog(request: Request) -> Response:
-    """Product Catalog: add-ons and plans, and forms for new ones."""
+    """Show the product catalog: all add-ons and plans, and the forms that create them."""
     return page(
         request, "chargemonk/catalog.html", "Product Catalog", state=mock_of(request).systems.of(State)
     )
@@ -131,7 +131,7 @@ def _read_plan(form: Form) -> Plan:
 
 
 def _wish(form: Form, kind: type[Table]) -> dict[str, Any]:
-    """The fields of a form that are not empty."""
+    """Return the fields of a form that are not empty."""
     return {name: form[name].strip() for name in known(kind) if form.get(name, "").strip()}
 
 
@@ -150,7 +150,7 @@ def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
 
 
 async def create(mock: Mock, form: Form) -> str:
-    """Create a subscription. Add-ons are ticked, and each may have a number of cycles."""
+    """Create a subscription with the add-ons that are ticked. Each may have a number of billing cycles."""
     chosen = []
     for code in mock.systems.of(State).add_ons:
         if f"addOn-{code}" in form:
@@ -176,7 +176,10 @@ async def set_cycles(mock: Mock, form: Form) -> str:
 
 
 async def change_term(mock: Mock, form: Form) -> str:
-    """Change the plan. The page sends the cycles of every add-on it shows, so none is reset by accident."""
+    """Change a subscription's plan.
+
+    The page sends the billing cycles of every add-on that it shows, so that they aren't reset by accident.
+    """
     code = required(form, "planCode")
     cycles = [
         {"code": name.removeprefix("cycles-"), "billingCycles": _given(form, name)}
@@ -214,7 +217,7 @@ def _given(form: Form, name: str) -> str | None:
 
 
 def _billed(subscription: Subscription, before: int) -> str:
-    """The bills after the first `before`, in words."""
+    """Describe a subscription's bills in words, without the first `before` bills."""
     bills = subscription.bills[before:]
     said = (f"Invoice {bill.number} is over {money(bill.total, bill.currency)}." for bill in bills)
     return " ".join(said) or "Nothing is charged."

@@ -1,6 +1,6 @@
-"""`/_mock/chargemonk/subscriptions`: what Chargemonk has pages for, but no API.
+"""`/_mock/chargemonk/subscriptions`: control routes for what Chargemonk has pages for, but no API calls.
 
-The console's forms use the same tables and are carried out here too.
+The forms of the console use the same tables and commands.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ __all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
 
 
 class CyclesTable(Table):
-    """A number of cycles, or null for forever."""
+    """An add-on's new number of billing cycles, or null to charge it forever."""
 
     code: Required
     billing_cycles: Cycles | UnsetType | None = UNSET
@@ -69,11 +69,11 @@ class AdvanceTable(Table):
 
 
 class NothingTable(Table):
-    """A command without parameters."""
+    """The body of a command that has no parameters."""
 
 
 def _add(state: State, subscription: Subscription, wish: CarriedTable, at: datetime) -> None:
-    """Add an add-on."""
+    """Add an add-on to a subscription."""
     rules.add(state, subscription, find_add_on(wish, state.add_ons), wish.cycles, at)
 
 
@@ -87,7 +87,10 @@ def _set_cycles(state: State, subscription: Subscription, wish: CyclesTable, at:
 
 
 def _change_term(state: State, subscription: Subscription, wish: TermTable, at: datetime) -> None:
-    """Change the plan. Add-ons whose cycles are not sent again are charged forever."""
+    """Change a subscription's plan.
+
+    If the length of the term changes, add-ons whose billing cycles are not sent again are charged forever.
+    """
     plan, told = find_plan(wish, wish.plan_code, state.plans), read_add_ons(wish.add_ons, state.add_ons)
     cycles = {add_on.code: number for add_on, number in told.items()}
     rules.change_term(state, subscription, plan, cycles, at)
@@ -99,12 +102,12 @@ def _cancel(state: State, subscription: Subscription, _: Table, at: datetime) ->
 
 
 def _reactivate(state: State, subscription: Subscription, _: Table, at: datetime) -> None:
-    """Undo a cancellation."""
+    """Undo a subscription's cancellation."""
     rules.reactivate(state, subscription, at)
 
 
 def _advance_invoice(state: State, subscription: Subscription, wish: AdvanceTable, at: datetime) -> None:
-    """Bill `terms` in advance."""
+    """Bill the next terms in advance. `terms` is their number."""
     rules.advance_invoice(state, subscription, wish.terms, at)
 
 
@@ -115,7 +118,7 @@ def _charge(state: State, subscription: Subscription, wish: ChargeTable, at: dat
     state.add_unbilled(subscription, wish.description, wish.amount, wish.quantity, at)
 
 
-# Commands by the last part of their paths: the table of the body, and the function.
+# The commands, by the last part of their paths. Each has a table for its body, and a function.
 COMMANDS: dict[str, tuple[type[Table], Callable[[State, Subscription, Any, datetime], None]]] = {
     "add-ons": (CarriedTable, _add),
     "cycles": (CyclesTable, _set_cycles),
@@ -128,13 +131,19 @@ COMMANDS: dict[str, tuple[type[Table], Callable[[State, Subscription, Any, datet
 
 
 def subscribe(mock: Mock, wish: SubscriptionTable) -> Subscription:
-    """Create a subscription. CatalogError for unknown plans or add-ons, Refusal if it is not possible."""
+    """Create a subscription.
+
+    Raises CatalogError for an unknown plan or add-on, and Refusal if the subscription can't be created.
+    """
     with as_operator(mock, State) as (state, at):
         return rules.create(state, read_subscription(wish, state.plans, state.add_ons), at)
 
 
 def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[str, Any]) -> None:
-    """Carry out one of the `COMMANDS`. CatalogError for a bad body, Refusal if it is not possible."""
+    """Carry out the command `name` on a subscription. `wish` is the command's body.
+
+    Raises CatalogError if the body is not valid, and Refusal if the command is not possible.
+    """
     kind, do = COMMANDS[name]
     with as_operator(mock, State) as (state, at):
         do(state, subscription, from_values(kind, wish), at)
@@ -142,7 +151,7 @@ def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[s
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """All subscriptions in order of creation."""
+    """List all subscriptions in order of creation."""
     state = _state(request)
     found, more = page(state.subscriptions.values(), request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each, state) for each in found], **more})
@@ -150,19 +159,19 @@ async def index(request: Request) -> JSONResponse:
 
 @takes(SubscriptionTable)
 async def create(request: Request, wish: SubscriptionTable) -> JSONResponse:
-    """Create a subscription, with the keys of the catalogue."""
+    """Create a subscription from the same keys as in a catalogue."""
     subscription = subscribe(mock_of(request), wish)
     return JSONResponse(_shown(subscription, _state(request)), 201)
 
 
 @asks()
 async def read(request: Request) -> JSONResponse:
-    """A subscription with its invoices, newest first."""
+    """Return a subscription with its invoices, newest first."""
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
 def _command(name: str) -> Route:
-    """The route that carries out a command."""
+    """Return the route that carries out the command `name`."""
     kind, do = COMMANDS[name]
 
     async def call(request: Request) -> Response:
@@ -177,7 +186,7 @@ def _command(name: str) -> Route:
 
 
 async def unknown(request: Request) -> JSONResponse:
-    """There is no other command."""
+    """Refuse a command that doesn't exist."""
     _named(request)
     raise missing(f"one of {', '.join(COMMANDS)} is expected")
 

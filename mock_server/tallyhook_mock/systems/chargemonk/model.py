@@ -1,4 +1,4 @@
-"""Plans, add-ons, and subscriptions with their terms."""
+"""Chargemonk's data model: plans, add-ons, and subscriptions with their terms."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Refusal(base.Refusal):
-    """A refusal. No page shows an error, so the status and the text are inferred."""
+    """A refused call. No page of the vendor shows an error, so the status and the text are inferred."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(status, message)
@@ -36,19 +36,22 @@ _LONGEST = 50
 
 
 class Plan(Value, frozen=True):
-    """`price` is for a term. The subscription ends after `billing_cycles` terms; None means never."""
+    """A plan. `price` is the price of one term.
+
+    A subscription to the plan ends after `billing_cycles` terms, or never if this is None.
+    """
 
     code: str
     name: str
     price: Decimal
     term_months: int
     billing_cycles: int | None = None
-    setup_fee: Decimal = ZERO  # charged once, by the first invoice
+    setup_fee: Decimal = ZERO  # charged once, on the first invoice
     description: str = ""
 
 
 class AddOn(Value, frozen=True):
-    """`price` is for a period. Without `period_months` it is charged once and does not recur."""
+    """An add-on. `price` is the price of one period. If `period_months` is None, it is charged only once."""
 
     code: str
     name: str
@@ -59,7 +62,7 @@ class AddOn(Value, frozen=True):
 
     @property
     def text(self) -> str:
-        """The text on invoices: the invoice name, or else the name (documented)."""
+        """The add-on's text on invoices: its invoice name, or if that is empty, its name (documented)."""
         return self.invoice_name or self.name
 
     @property
@@ -67,9 +70,10 @@ class AddOn(Value, frozen=True):
         return self.period_months is not None
 
     def periods_in(self, plan: Plan) -> int:
-        """How many of its periods fit in a term of the plan: 3 periods of 2 months in 6 months (documented).
+        """Return how many of the add-on's periods there are in a term of the plan.
 
-        Raises a Refusal if the term is not a multiple of the period (inferred).
+        For example, a term of 6 months has 3 periods of 2 months (documented). Raises Refusal if the term is
+        not a multiple of the period (inferred).
         """
         periods, rest = divmod(plan.term_months, self.period_months or plan.term_months)
         if rest:
@@ -81,10 +85,10 @@ class AddOn(Value, frozen=True):
 
 
 def check_code(code: str) -> str:
-    """Check a code or an id. Refusal if it is malformed.
+    """Check a code or an id, and return it. Raises Refusal if it is not valid.
 
-    It must be short, and only have letters, digits, hyphens and underscores, so that it fits in any URL
-    (inferred).
+    A code must be short, and only have letters, digits, hyphens and underscores, so that it can be used in
+    any URL (inferred).
     """
     if not code.replace("-", "").replace("_", "").isalnum() or not code.isascii() or len(code) > _LONGEST:
         raise Refusal(f"{code[:_LONGEST]!r} is not 1 to {_LONGEST} letters, digits, hyphens and underscores")
@@ -95,7 +99,7 @@ _DAY = timedelta(days=1)
 
 
 class Term(Value, frozen=True):
-    """The time from `start` up to, not including, `end`, for which the price of the plan is paid."""
+    """The time for which the price of a plan is paid: from `start` up to, but not including, `end`."""
 
     plan: Plan
     start: datetime
@@ -106,16 +110,16 @@ class Term(Value, frozen=True):
         return (self.end - self.start) // _DAY
 
     def days_left(self, at: datetime) -> int:
-        """Days from `at` to the end. The day that has begun counts in full (inferred)."""
+        """Return the number of days from `at` to the end. The day of `at` is counted in full (inferred)."""
         return -((at - self.end) // _DAY)
 
 
 class Carried(Entity, eq=False):
-    """An add-on on a subscription.
+    """An add-on of a subscription.
 
-    `cycles_left` is how many more invoices charge it; None means every invoice. At 0 it is no longer charged,
-    and it is removed when the paid time is over (inferred: if it were removed with its last invoice, it could
-    be added again and billed twice for the same days).
+    `cycles_left` is how many more invoices charge the add-on. None means every invoice. An add-on with 0
+    cycles left is no longer charged, and is removed when the time that it is paid for is over (inferred: if
+    it were removed with its last invoice, it could be added again and billed twice for the same days).
 
     Standing: documented.
     """
@@ -125,22 +129,22 @@ class Carried(Entity, eq=False):
     paid_until: datetime
 
     def owing(self, terms: Sequence[Term]) -> Sequence[Term]:
-        """The terms that are not paid for yet."""
+        """Return those of `terms` for which the add-on is not paid yet."""
         return [term for term in terms if term.start >= self.paid_until]
 
     def owed(self, terms: Sequence[Term]) -> Sequence[Term]:
-        """The terms to charge: those not paid for yet, up to the number of cycles left."""
+        """Return the terms to charge the add-on for: those not paid yet, up to the number of cycles left."""
         return self.owing(terms)[: self.cycles_left]
 
     def pay(self, terms: Sequence[Term]) -> None:
-        """Use up a cycle for each of the terms."""
+        """Record that the add-on is paid for `terms`. Each term uses up one cycle."""
         if self.cycles_left is not None:
             self.cycles_left -= len(terms)
         self.paid_until = terms[-1].end
 
 
 class Unbilled(Entity, eq=False):
-    """A charge that the next automatic invoice includes (documented)."""
+    """A charge that waits for the next automatic invoice (documented)."""
 
     code: str
     subscription: str
@@ -152,7 +156,7 @@ class Unbilled(Entity, eq=False):
 
     @property
     def status(self) -> str:
-        """`pending` is documented; the later status is inferred."""
+        """The charge's status: `pending` (documented), or once it is on an invoice, `invoiced` (inferred)."""
         return "pending" if self.invoice is None else "invoiced"
 
     @property
@@ -162,10 +166,11 @@ class Unbilled(Entity, eq=False):
 
 
 class Subscription(Entity, eq=False):
-    """`next_plan` is the plan of future terms. `terms_left` limits them; None is no limit.
+    """A subscription, billed term by term.
 
-    `terms` are all terms that are paid for: past ones, the current one, and those paid in advance. They begin
-    in whole months from `anchor`; `months` is the number of months up to the end of the last one.
+    `next_plan` is the plan of future terms, and `terms_left` is how many of them there can be; None means no
+    limit. `terms` are all terms that are paid for: past terms, the current term, and terms paid in advance.
+    Each term begins a whole number of months after `anchor`, and the last one ends `months` months after it.
     """
 
     id: str
@@ -182,24 +187,27 @@ class Subscription(Entity, eq=False):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether it is canceled: not renewed, with its add-ons disabled. A paid term continues."""
+        """Whether the subscription is canceled.
+
+        A canceled subscription isn't renewed and its add-ons are disabled, but a paid term continues.
+        """
         return self.canceled_at is not None
 
     @property
     def current(self) -> Term | None:
-        """The current term. None when the last one is over."""
+        """The current term. None if the last term is over."""
         return self.terms[self.reached] if self.reached < len(self.terms) else None
 
     @property
     def status(self) -> str:
-        """One of the states in the vendor's pages. Future and In Trial don't occur here."""
+        """One of the states on the vendor's pages. The states Future and In Trial don't occur in the mock."""
         if not self.is_canceled:
             return "Active"
         return "Non Renewing" if self.current is not None else "Cancelled"
 
     @property
     def monthly_revenue(self) -> Decimal:
-        """Recurring revenue of a month: with add-ons and their instalments, without the setup fee.
+        """The recurring revenue per month. It includes add-ons and their instalments, but no setup fee.
 
         Standing: documented.
         """
@@ -215,7 +223,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def plan(self) -> Plan:
-        """The plan of the current term, or of the next one if there is none."""
+        """The plan of the current term, or if there is no current term, of the next one."""
         return self.current.plan if self.current else self.next_plan
 
     @property
@@ -228,7 +236,7 @@ class Subscription(Entity, eq=False):
         return self.terms[-1].end
 
     def carried(self, code: str) -> Carried:
-        """The add-on with this code. Refusal if the subscription has none."""
+        """Return the subscription's add-on with this code. Raises Refusal if there is none."""
         for carried in self.add_ons:
             if carried.add_on.code == code:
                 return carried
@@ -238,20 +246,26 @@ class Subscription(Entity, eq=False):
         return any(carried.add_on.code == add_on.code for carried in self.add_ons)
 
     def restart(self, at: datetime) -> None:
-        """Start over after the last term. Refusal as for `following`."""
+        """Undo a cancellation after the last term is over, so that the next term begins at `at`.
+
+        Raises Refusal if the next term would end after the year 9999.
+        """
         _mark(at, self.next_plan.term_months)
         self.canceled_at = None
         self.anchor, self.months = at, 0
         self.terms_left = self.next_plan.billing_cycles
 
     def following(self, count: int) -> list[Term]:
-        """The next terms after the last one. Refusal if they end after the year 9999."""
+        """Return the next `count` terms after the last one.
+
+        Raises Refusal if they would end after the year 9999.
+        """
         plan = self.next_plan
         marks = [_mark(self.anchor, self.months + plan.term_months * number) for number in range(count + 1)]
         return [Term(plan, marks[number], marks[number + 1]) for number in range(count)]
 
     def extend(self, terms: Sequence[Term]) -> None:
-        """Add the next terms."""
+        """Add `terms`, which follow the last term."""
         self.terms.extend(terms)
         self.months += self.next_plan.term_months * len(terms)
         if self.terms_left is not None:
@@ -259,7 +273,7 @@ class Subscription(Entity, eq=False):
 
 
 def cycles_text(cycles: int | None) -> str:
-    """The number of cycles left, in words."""
+    """Return the number of billing cycles left, in words."""
     if cycles is None:
         return "forever"
     return "1 cycle left" if cycles == 1 else f"{cycles or 'no'} cycles left"

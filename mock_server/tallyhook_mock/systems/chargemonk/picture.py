@@ -1,4 +1,4 @@
-"""The story of a subscription at Chargemonk: its terms, and the cycles left of its add-ons."""
+"""Prepares the picture of a Chargemonk subscription: its terms, and the billing cycles of its add-ons."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from tallyhook_mock.timeline import Entry
 
 __all__ = ["tell"]
 
-# How far terms paid in advance are drawn, at most.
+# How far into the future terms paid in advance are drawn, at most.
 _FARTHEST = timedelta(days=3653)
 _CANCELED, _REACTIVATED = ("subscriptionCanceled", "subscriptionEnded"), "subscriptionReactivated"
 _TURNS = {
@@ -26,7 +26,7 @@ _TURNS = {
 
 
 def tell(mock: Mock, subscription: Subscription) -> Story:
-    """The story of a subscription so far."""
+    """Return what the picture of a subscription shows: its history and its next invoices."""
     state, now = mock.systems.of(State), mock.clock.now()
     entries = [*mock.timeline.entries_of("chargemonk", subscription.id)]
     term, plans = subscription.current, {term.plan.code for term in subscription.terms}
@@ -55,7 +55,7 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
 
 
 def _plans(subscription: Subscription, currency: str, end: datetime) -> Iterator[Span]:
-    """One span for consecutive terms of the same plan."""
+    """Yield one span for each series of consecutive terms with the same plan."""
     first: Term | None = None
     terms = [term for term in subscription.terms if term.start < end]
     for term, after in pairwise((*terms, None)):

@@ -44,7 +44,7 @@ __all__ = [
 
 
 def begin(state: State, subscription: Subscription, at: datetime, once: Sequence[Line] = ()) -> None:
-    """Begin the next term and bill it, together with what is charged `once`.
+    """Begin a subscription's next term and bill it, together with the lines in `once`.
 
     Standing: inferred.
     """
@@ -55,7 +55,7 @@ def begin(state: State, subscription: Subscription, at: datetime, once: Sequence
 
 
 def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
-    """Bill the next terms in advance, and add-ons for terms that were billed before without them.
+    """Bill the next terms in advance. Add-ons are also billed for earlier terms that they aren't paid for.
 
     Standing: inferred.
     """
@@ -64,12 +64,12 @@ def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Te
 
 
 def _run(state: State, subscription: Subscription, term: Term) -> None:
-    """Schedule the end of a term. Only time ends a term, so this is scheduled once and always applies."""
+    """Schedule the end of a term. It is scheduled only once, because the end of a term never changes."""
     state.agenda.schedule(term.end, _turn, subscription)
 
 
 def _turn(state: State, subscription: Subscription, at: datetime) -> None:
-    """End a term and begin the next. What was paid in advance is not billed again."""
+    """End the current term and begin the next. What was paid in advance is not billed again."""
     ended = subscription.terms[subscription.reached]
     subscription.reached += 1
     _drop_finished(state, subscription, ended, at)
@@ -90,7 +90,7 @@ def _turn(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def _drop_finished(state: State, subscription: Subscription, ended: Term, at: datetime) -> None:
-    """Remove add-ons without cycles left whose paid time is over. `at` may be long after that."""
+    """Remove the add-ons that have no cycles left, and are paid only up to the end of the term `ended`."""
     for carried in tuple(subscription.add_ons):
         if carried.cycles_left == 0 and carried.paid_until <= ended.end:
             subscription.add_ons.remove(carried)
@@ -105,7 +105,10 @@ def _bill(
     once: Sequence[Line],
     at: datetime,
 ) -> None:
-    """Bill the plan, and what add-ons owe for `terms`. Without any lines there is no invoice."""
+    """Send an invoice for the lines in `plan` and `once`, waiting charges, and what add-ons owe for `terms`.
+
+    If there is nothing to bill, no invoice is sent.
+    """
     charged = [(carried, owed) for carried in subscription.add_ons if (owed := carried.owed(terms))]
     unbilled = state.collect(subscription)
     waiting = (each.line for each in unbilled)
@@ -120,14 +123,17 @@ def _bill(
 
 
 def plan_line(terms: Sequence[Term]) -> Line:
-    """The line of a plan for consecutive terms."""
+    """Return the line that bills a plan for consecutive terms."""
     plan, count = terms[0].plan, Decimal(len(terms))
     text = plan.name if len(terms) == 1 else f"{plan.name}, {len(terms)} terms"
     return Line(plan.code, text, count, plan.price, plan.price * count, terms[0].start, terms[-1].end)
 
 
 def add_on_line(add_on: AddOn, terms: Sequence[Term]) -> Line:
-    """The line of an add-on: a cycle for each term, with the unit price for every period (documented)."""
+    """Return the line that bills an add-on for `terms`. Each term is one cycle.
+
+    The unit price is charged for every period of the add-on in these terms (documented).
+    """
     periods = Decimal(sum(add_on.periods_in(term.plan) for term in terms))
     text = add_on.text if len(terms) == 1 else f"{add_on.text}, {len(terms)} cycles"
     return Line(
@@ -136,7 +142,7 @@ def add_on_line(add_on: AddOn, terms: Sequence[Term]) -> Line:
 
 
 def prorated_line(add_on: AddOn, term: Term, at: datetime) -> Line:
-    """The line of a cycle that begins within a term: prorated by the days left (inferred)."""
+    """Return the line that bills an add-on for the rest of a term, prorated by the days left (inferred)."""
     periods, left, days = Decimal(add_on.periods_in(term.plan)), term.days_left(at), term.days
     text = add_on.text if left == days else f"{add_on.text}, {left} of {days} days"
     amount = cents(add_on.price * periods * left / days)
@@ -144,14 +150,14 @@ def prorated_line(add_on: AddOn, term: Term, at: datetime) -> Line:
 
 
 def once_line(add_on: AddOn) -> Line:
-    """The line of an add-on that does not recur."""
+    """Return the line that bills an add-on that does not recur."""
     return Line(add_on.code, add_on.text, Decimal(1), add_on.price, add_on.price)
 
 
 def expected(state: State, subscription: Subscription) -> Bill | None:
-    """The next automatic invoice as things are now, without a number.
+    """Return a subscription's next automatic invoice, if nothing changes. The invoice has the number 0.
 
-    None if there will be none, or only after the year 9999.
+    Returns None if there won't be an invoice, or only after the year 9999.
     """
     if subscription.is_canceled:
         return None
@@ -174,13 +180,13 @@ def _add_on_lines(subscription: Subscription, terms: Sequence[Term]) -> list[Lin
     return [add_on_line(add_on, owed) for add_on, owed in owing if owed]
 
 
-MOST = 1000  # billing cycles, or terms in advance
+MOST = 1000  # the largest number of billing cycles, or of terms in advance
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to create. `add_ons` have a number of billing cycles; None is forever.
+    """A subscription to create. Raises Refusal if an add-on doesn't fit the plan.
 
-    Refusal if the add-ons don't fit the plan.
+    In `add_ons`, each add-on has a number of billing cycles, or None if it is charged forever.
 
     Standing: documented.
     """
@@ -197,9 +203,10 @@ class NewSubscription(Value, frozen=True):
 
 
 def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
-    """Create a subscription: its first term begins and is billed, with the first cycle of each add-on.
+    """Create a subscription. Its first term begins and is billed, with the first cycle of each add-on.
 
-    An add-on that does not recur is charged once and not kept.
+    An add-on that does not recur is charged once and isn't kept on the subscription. Raises Refusal if the
+    subscription can't be created.
     """
     state.catch_up(at)
     if new.id in state.subscriptions:
@@ -223,7 +230,7 @@ def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | None, at: datetime) -> None:
-    """Add an add-on, billed at once for the rest of the term, which counts as one cycle.
+    """Add an add-on to a subscription. It is billed at once for the rest of the term, as one cycle.
 
     Standing: documented; inferred.
     """
@@ -248,7 +255,7 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
 
 
 def set_cycles(state: State, subscription: Subscription, code: str, cycles: int | None, at: datetime) -> None:
-    """Set how many more invoices charge an add-on. Nothing is charged now.
+    """Set how many more invoices charge an add-on. None means all of them. Nothing is charged now.
 
     Standing: documented.
     """
@@ -264,9 +271,9 @@ def set_cycles(state: State, subscription: Subscription, code: str, cycles: int 
 
 
 def offer(state: State, offered: Plan | AddOn) -> None:
-    """Add a plan or an add-on to the catalogue, or replace one for new subscriptions (inferred).
+    """Add a plan or an add-on to the catalogue, or replace the one with the same code (inferred).
 
-    Present subscriptions keep the old one. Refusal if the code is taken by the other kind.
+    Existing subscriptions keep the old one. Raises Refusal if a plan and an add-on would have the same code.
     """
     own: dict[str, Any] = state.plans if isinstance(offered, Plan) else state.add_ons
     other = state.add_ons if isinstance(offered, Plan) else state.plans
@@ -280,11 +287,12 @@ def offer(state: State, offered: Plan | AddOn) -> None:
 def change_term(
     state: State, subscription: Subscription, plan: Plan, cycles: Mapping[str, int | None], at: datetime
 ) -> None:
-    """Change to another plan, from the first renewal that is not paid in advance (inferred).
+    """Change a subscription's plan, from the first renewal that is not paid in advance (inferred).
 
-    `cycles` are by the codes of add-ons. If the length of the term changes, an add-on that is not among them
-    is charged forever from now on (documented), unless it was already charged for the last time (inferred).
-    If the length stays the same, it keeps its cycles (inferred).
+    `cycles` maps the codes of add-ons to their new numbers of billing cycles. If the length of the term
+    changes, an add-on that is not in `cycles` is charged forever from now on (documented), unless it was
+    already charged for the last time (inferred). If the length doesn't change, such an add-on keeps its
+    cycles (inferred).
     """
     state.catch_up(at)
     _running(subscription)
@@ -310,7 +318,9 @@ def change_term(
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """Stop renewing, and disable the add-ons. A paid term continues to its end (inferred).
+    """Cancel a subscription. It isn't renewed, and its add-ons are disabled.
+
+    A paid term continues to its end (inferred).
 
     Standing: documented.
     """
@@ -321,11 +331,11 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
-    """Undo a cancellation.
+    """Undo a subscription's cancellation.
 
-    Within the paid time, nothing is charged, the dates stay, and add-ons keep their cycles. After it, a new
-    term begins and is billed, and add-ons are charged without limit until their cycles are set again. All of
-    this is documented, except the dates and that a term begins at once, which are inferred.
+    During the paid time, nothing is charged, the dates don't change, and add-ons keep their cycles. After the
+    paid time, a new term begins at once and is billed, and add-ons are charged forever until their cycles are
+    set again. All of this is documented, except the dates and that the term begins at once (inferred).
     """
     state.catch_up(at)
     if not subscription.is_canceled:
@@ -344,9 +354,9 @@ def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def advance_invoice(state: State, subscription: Subscription, count: int, at: datetime) -> None:
-    """Bill the next `count` terms now, and as many cycles of each add-on as it has left.
+    """Bill the next `count` terms now, and each add-on for as many of these terms as it has cycles left.
 
-    An add-on that is added after an advance invoice is billed for those terms too (inferred).
+    An add-on that is added after the advance invoice is billed for these terms too (inferred).
 
     Standing: documented.
     """
@@ -367,32 +377,41 @@ def advance_invoice(state: State, subscription: Subscription, count: int, at: da
 
 
 def _running(subscription: Subscription) -> Term:
-    """The current term. Refusal if the subscription is canceled."""
+    """Return the current term. Raises Refusal if the subscription is canceled."""
     if subscription.is_canceled or subscription.current is None:
         raise Refusal(f"{subscription.id} is canceled: reactivate it first")
     return subscription.current
 
 
 def _check_fits(add_on: AddOn, owing: Sequence[Term], plan: Plan) -> None:
-    """Refusal unless it fits the terms that it owes, which may be of other plans, and future terms."""
+    """Raise Refusal unless the add-on fits future terms of `plan`, and the terms for which it isn't paid yet.
+
+    The terms in `owing` may belong to other plans.
+    """
     for each in (*(term.plan for term in owing), plan):
         add_on.periods_in(each)
 
 
 def _most(subscription: Subscription, owing: Sequence[Term], plan: Plan | None = None) -> int | None:
-    """How many invoices can charge an add-on: for the terms it owes, and for those left."""
+    """Return how many more invoices can charge an add-on, or None if there is no limit.
+
+    These are invoices for the terms in `owing`, and for the terms that the plan has left.
+    """
     left = subscription.terms_left if plan is None else plan.billing_cycles
     return None if left is None else left + len(owing)
 
 
 def _check_feature(state: State, cycles: int | None) -> None:
-    """Refusal for a number of cycles if the account does not have that feature."""
+    """Raise Refusal if a number of billing cycles is given, but the account doesn't have this feature."""
     if cycles is not None and not state.has_billing_cycles:
         raise Refusal("billing cycles of add-ons are not switched on for this account: ask support")
 
 
 def _check_cycles(add_on: AddOn, cycles: int | None, most: int | None) -> None:
-    """Only a recurring add-on has cycles, and no more than the plan has (documented)."""
+    """Raise Refusal if an add-on can't have this number of billing cycles.
+
+    Only a recurring add-on has billing cycles, and no more than the plan has (documented).
+    """
     if cycles is None:
         return
     if not add_on.is_recurring:

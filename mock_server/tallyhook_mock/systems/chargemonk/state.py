@@ -22,8 +22,8 @@ __all__ = ["State"]
 class State(BillingSystem):
     """Plans, add-ons, subscriptions and their invoices.
 
-    The functions in `rules` are commands: each takes the state and the moment, changes the state or raises a
-    `Refusal`, and leaves what happened for `take_events`.
+    The functions in `rules` are commands. Each takes the state and the present time, and either changes the
+    state or raises Refusal. `take_events` returns the events that the commands have created.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class State(BillingSystem):
         self.plans: dict[str, Plan] = {}
         self.add_ons: dict[str, AddOn] = {}
         self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
-        self.bills: list[Bill] = []  # number 1 first
+        self.bills: list[Bill] = []  # oldest first
         self.unbilled: list[Unbilled] = []  # oldest first
         self.api_tokens: Collection[str] = ("test_chargemonk",)
         self.has_billing_cycles = True  # support has to enable this feature
@@ -78,7 +78,7 @@ class State(BillingSystem):
         return charge
 
     def collect(self, subscription: Subscription) -> list[Unbilled]:
-        """The charges that are waiting for the next automatic invoice.
+        """Return a subscription's charges that wait for the next automatic invoice.
 
         Standing: documented.
         """
@@ -87,7 +87,7 @@ class State(BillingSystem):
         ]
 
     def bill(self, subscription: Subscription, lines: Sequence[Line], at: datetime) -> None:
-        """Send an invoice."""
+        """Send an invoice for a subscription."""
         bill = Bill(len(self.bills) + 1, at, subscription.id, self.currency, tuple(lines))
         self.bills.append(bill)
         subscription.bills.append(bill)

@@ -1,4 +1,4 @@
-"""The JSON API as an ASGI application."""
+"""Cleverbridge's JSON API as an ASGI application."""
 
 import base64
 import binascii
@@ -37,7 +37,7 @@ _ERRORS = {
 
 
 def face(mock: "Mock") -> Face:
-    """Return the API of a mock. Faults that name a customer compare it with the subscription's id."""
+    """Return the mock's Cleverbridge API. A fault's `customer` is compared with the subscription's id."""
     app = cleverbridge_app(
         lambda: mock.systems.of(State), mock.caught_up, mock.changed, lambda: mock.state.users
     )
@@ -59,8 +59,8 @@ def cleverbridge_app(
     Args:
         state: returns the present state.
         now: returns the time of a call, with a time zone.
-        changed: called after each call and before its answer, to take the events that the call created.
-        users: returns names and passwords. They are only used if the state has no users.
+        changed: called after each call, before it is answered, to take the events that the call created.
+        users: returns the passwords by user name. They are only used if the state has no users of its own.
     """
 
     def respond(request: Request, body: bytes | None) -> Response:
@@ -72,7 +72,7 @@ def cleverbridge_app(
 def _carry_out(
     state: State, users: Mapping[str, str], request: Request, body: bytes | None, at: datetime
 ) -> dict[str, Any]:
-    """Carry out a call. Returns the document to answer with."""
+    """Carry out a call, and return the document to answer with."""
     if body is None:
         raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
     name = _sign_in(state.users or users, request.headers.get("authorization", ""))
@@ -102,9 +102,9 @@ def _carry_out(
 
 
 def _check_media(request: Request) -> None:
-    """Raise Refusal unless Accept, and for a POST also Content-Type, name JSON.
+    """Raise Refusal unless the header Accept, and for a POST also Content-Type, names JSON.
 
-    Both headers are required and may name JSON or XML (documented). The mock has no XML.
+    Both headers are required and may name JSON or XML (documented). The mock doesn't support XML.
     """
     accepted = request.headers.get("accept", "")
     if not any(each in accepted for each in (_JSON, "application/*", "*/*")):
@@ -130,7 +130,7 @@ def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
 
 
 def _aim(scope: Scope, body: bytes) -> Aim:
-    """Return what a fault can match: the call's action, and its subscription as the customer."""
+    """Return what faults are compared with: the call's action, and its subscription as the customer."""
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)

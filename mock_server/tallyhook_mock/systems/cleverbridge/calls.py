@@ -1,4 +1,4 @@
-"""The API's calls. Each reads its fields, carries out a command, and answers with the result."""
+"""The API's calls. Each function reads its parameters, carries out a command, and returns the answer."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -37,7 +37,7 @@ def get_subscription(state: State, fields: Fields, at: datetime) -> dict[str, An
 
 
 def get_subscriptions_for_customer(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """List a customer's subscriptions. Exactly one of the three parameters is required (documented)."""
+    """List a customer's subscriptions. Exactly one parameter must name the customer (documented)."""
     given = [name for name in _CUSTOMERS if name in fields]
     status = _status(fields) if "subscriptionstatus" in fields else None
     only_current = fields.flag("isCurrent", False)
@@ -57,7 +57,7 @@ def get_subscriptions_for_customer(state: State, fields: Fields, at: datetime) -
 
 
 def get_subscriptions_by_purchase(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Find a purchase's subscription. The path and the parameter are only known from a client."""
+    """Return a purchase's subscription. The call's path and parameter are only known from a client."""
     purchase = fields.id("purchaseId")
     fields.nothing_else()
     state.catch_up(at)
@@ -65,7 +65,7 @@ def get_subscriptions_by_purchase(state: State, fields: Fields, at: datetime) ->
 
 
 def _status(fields: Fields) -> Status:
-    """Read a status, which is a number, or three letters (inferred)."""
+    """Return the status in the parameter `subscriptionstatus`: a number, or three letters (inferred)."""
     written = fields.text("subscriptionstatus").upper()
     if written in CODES:
         return Status(CODES.index(written) + 1)
@@ -94,7 +94,7 @@ def update_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
 
 
 def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Increase an item's quantity. `Quantity` is the difference (documented)."""
+    """Increase an item's quantity. The parameter `Quantity` is how much to add (documented)."""
     target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"))
     quantity, manner = fields.whole("Quantity"), _manner(fields, has_action=False)
     fields.nothing_else()
@@ -102,7 +102,7 @@ def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, A
 
 
 def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Set an item's price. `UpdateAction` and `CustomerPrice` are required (documented)."""
+    """Set an item's price. The parameters `UpdateAction` and `CustomerPrice` are required (documented)."""
     target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"), price=_price(fields))
     quantity = fields.whole("Quantity") if "Quantity" in fields else None
     if "UpdateAction" not in fields:
@@ -113,7 +113,7 @@ def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
 
 
 def add_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Add an item. `AffiliateId` is accepted but has no effect."""
+    """Add an item. The parameter `AffiliateId` is accepted but has no effect."""
     target = Target(
         fields.text("SubscriptionId"),
         0,
@@ -138,7 +138,7 @@ def _product_names(fields: Fields) -> dict[str, str]:
 
 
 def _price(fields: Fields) -> NewPrice:
-    """Read a new price. All three fields are required (documented)."""
+    """Return the new price in `CustomerPrice`. All three of its fields are required (documented)."""
     price = fields.below("CustomerPrice")
     return NewPrice(price.text("Currency"), price.amount("Value"), price.flag("IsGross"))
 
@@ -162,11 +162,11 @@ def _answer(state: State, outcome: Outcome, manner: Manner) -> dict[str, Any]:
     return item_answer(outcome, is_priced=manner.is_preview or state.always_priced)
 
 
-# -- the life of items and subscriptions
+# -- deactivating, reinstating, moving and renewing
 
 
 def deactivate_items(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Deactivate items. AllowReinstate is true by default (inferred)."""
+    """Deactivate items. The parameter `AllowReinstate` is true by default (inferred)."""
     wanted, numbers = fields.text("SubscriptionId"), fields.wholes("Items")
     mails, may_reinstate = fields.flag("GenerateMail", True), fields.flag("AllowReinstate", True)
     fields.nothing_else()

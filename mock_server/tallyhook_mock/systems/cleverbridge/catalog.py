@@ -60,7 +60,11 @@ class ItemTable(Table):
 
 
 class SubscriptionTable(Table):
-    """`customerId` is a number that Cleverbridge assigns (documented), or else the merchant's reference."""
+    """A subscription in a catalogue.
+
+    `customerId` is the number that Cleverbridge assigns (documented). If it isn't a number, it is the
+    merchant's own reference.
+    """
 
     id: Required | None = None
     customer_id: _Whole | Text | None = None
@@ -93,8 +97,8 @@ class Section(Table):
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` already has. Returns a function that installs the section.
 
-    An existing product or coupon is replaced. Present subscriptions keep their prices. Raises CatalogError
-    for the first mistake, with its place.
+    A product or coupon that already exists is replaced, but existing subscriptions keep their prices. Raises
+    CatalogError for the first mistake, and says where it is.
     """
     _check_percent(table, "vatPercent", table.vat_percent)
     products, coupons = dict(state.products), dict(state.coupons)
@@ -125,7 +129,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Return a section that describes the present state, without subscriptions."""
+    """Return the present state as a section of a catalogue, without subscriptions."""
     return {
         "vatPercent": quantity_text(state.vat_percent),
         "reminderDays": state.reminder_days,
@@ -148,9 +152,9 @@ def read_subscription(
     coupons: Mapping[str, Coupon],
     at: datetime,
 ) -> NewSubscription:
-    """Read a subscription to some of `products`. `ids` is called for an id if the table has none.
+    """Read a subscription. Its items refer to `products` and `coupons`.
 
-    Raises CatalogError if a value is not valid.
+    If the table has no id, `ids` is called for a new one. Raises CatalogError if a value is not valid.
     """
     if table.start_date is not None and table.start_date > at:
         raise table.wrong("startDate", f"not later than now, which is {at.isoformat()}")
@@ -214,7 +218,7 @@ def _read_item(
 
 
 def _customer(table: SubscriptionTable) -> tuple[int | None, str]:
-    """Return a customer's number and reference. A `customerId` that is not a number is a reference."""
+    """Return the customer's number and reference. A `customerId` that isn't a number is the reference."""
     given, reference = table.customer_id, table.customer_reference_id
     if not isinstance(given, str):
         return given, reference

@@ -25,7 +25,7 @@ __all__ = [
     "with_vat",
 ]
 
-VAT = "VAT"  # what a bill's line for VAT has as its item
+VAT = "VAT"  # the `item` of a bill's line for VAT
 
 
 class Price(Value, frozen=True):
@@ -39,7 +39,7 @@ class Price(Value, frozen=True):
 
 
 def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
-    """Return the price of `lines`, which are net. VAT is rounded for each line (inferred)."""
+    """Return the total price of `lines`, whose amounts are net. VAT is rounded for each line (inferred)."""
     lines = tuple(lines)
     net = sum((line.amount for line in lines), ZERO)
     vat = sum((cents(line.amount * subscription.vat_percent / 100) for line in lines), ZERO)
@@ -47,7 +47,7 @@ def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
 
 
 def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Return the lines of a bill with a line for VAT added, unless there is no VAT or nothing to bill."""
+    """Return `lines` and a line for VAT. If there is no VAT or nothing to bill, returns only `lines`."""
     if not lines or not subscription.vat_percent:
         return lines
     vat = price(subscription, lines).vat
@@ -63,9 +63,9 @@ def first_lines(subscription: Subscription) -> tuple[Line, ...]:
 
 
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """Return the lines of the next renewal.
+    """Return the lines that the next renewal bills for `items`.
 
-    It bills the ending interval for items in arrears, and the next interval for items in advance.
+    Items in arrears are billed for the interval that ends then, and items in advance for the next interval.
 
     Standing: documented.
     """
@@ -79,9 +79,10 @@ def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Li
 def early_lines(
     subscription: Subscription, items: Iterable[Item], at: datetime, *, resets: bool
 ) -> tuple[Line, ...]:
-    """Return the lines of an early renewal: usage so far, and the whole next interval.
+    """Return the lines of a renewal that is carried out early, at the time `at`.
 
-    With `resets` the next interval begins now, otherwise when the current one ends (documented).
+    Items in arrears are billed for their usage so far, and items in advance for the whole next interval. The
+    next interval begins now if `resets` is true, otherwise when the current one ends (documented).
     """
     items, following = tuple(items), subscription.interval + 1
     start = at if resets else subscription.next_billing
@@ -90,10 +91,10 @@ def early_lines(
 
 
 def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
-    """Return the lines of items in arrears for the current interval, without units already charged.
+    """Return the lines that bill items in arrears for the current interval, except units already charged.
 
-    `end` is when the lines end. If the interval has just begun, nothing is billed (inferred): the units are
-    those that the previous interval billed.
+    The lines end at `end`. If the interval has only just begun, nothing is billed (inferred), because the
+    same units were billed at the end of the previous interval.
     """
     start = subscription.interval_start
     if end == start:
@@ -106,7 +107,7 @@ def arrears_lines(subscription: Subscription, items: Iterable[Item], end: dateti
 
 
 def _advance(items: Iterable[Item], interval: int, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """Return the lines of items in advance for a whole interval."""
+    """Return the lines that bill items in advance for the whole of an interval."""
     billed = (
         (item, item.terms_in(interval))
         for item in items
@@ -127,11 +128,11 @@ def _in_order(*lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """Return the lines for what new terms cost now. Amounts are negative if the old terms cost more.
+    """Return the lines that charge now for changing an item to the terms `asked`.
 
-    An item in advance costs the difference for the remaining days, including the day of `at`. An item in
-    arrears costs the additional units in full, less those already charged. Prorating by whole days is
-    inferred.
+    For an item in advance, they charge the difference in price for the remaining days, including the day of
+    `at`; the amount is negative if the old terms cost more. For an item in arrears, they charge the
+    additional units in full, except units already charged. Prorating by whole days is inferred.
 
     Standing: documented.
     """
@@ -153,17 +154,18 @@ def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: date
 
 
 def extended_end(subscription: Subscription, at: datetime) -> datetime:
-    """Return the end of an interval that is extended to a whole interval from today."""
+    """Return when the current interval ends if it is extended to a whole interval from today."""
     gone = (at - subscription.interval_start).days
     return add_months(subscription.interval_start + timedelta(days=gone), subscription.months)
 
 
 def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """Return the lines for what new terms cost now if the interval is extended to a whole one from today.
+    """Return the lines that charge new terms now, if the current interval is also extended.
 
-    The item costs a whole interval with the new terms, less the remaining paid days with the old terms. The
-    other items in advance are billed for the additional days. The table in the vendor's page is cut off, so
-    all of this arithmetic is inferred.
+    The interval is extended to last a whole interval from today. The item is charged for this whole interval
+    with the new terms, less the remaining paid days with the old terms. The other items in advance are
+    charged for the additional days. The table on the vendor's page is cut off, so all of these calculations
+    are inferred.
 
     Standing: documented.
     """
@@ -189,10 +191,10 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
 
 
 def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line, ...]:
-    """Return the lines for the items of `secondary`, which join `primary`.
+    """Return the lines that are billed when the items of `secondary` move to `primary`.
 
-    They are billed from the next billing date of `secondary` to that of `primary`, prorated by days
-    (inferred).
+    Items in advance are billed from the next billing date of `secondary` to that of `primary`, prorated by
+    days (inferred).
     """
     start, end, first = secondary.next_billing, primary.next_billing, len(primary.items) + 1
     days, whole = (end - start).days, primary.interval_days
@@ -208,9 +210,9 @@ def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line,
 
 
 def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """Return the line for units in arrears that are charged ahead of the end of the interval.
+    """Return the line that charges units of an item in arrears before the interval ends.
 
-    The quantity is negative if more units than `asked` were already charged.
+    Its quantity is negative if more units were already charged than the new terms (`asked`) have.
     """
     units = asked.quantity - item.charged
     if units > 0:

@@ -29,7 +29,7 @@ from tallyhook_mock.systems.cleverbridge.updates import MOST, Outcome, Target, u
 
 __all__ = ["KEY", "ROUTES"]
 
-KEY = "b"  # after `g`, on every page
+KEY = "b"  # pressed after `g`, it opens these pages
 
 # When a new quantity is charged, in the page's words. The values are `is_aligned` and `is_extended`.
 _MANNERS = {
@@ -40,7 +40,7 @@ _MANNERS = {
 
 
 class Wish(Table):
-    """A new quantity for an item, and when the quantity is charged."""
+    """A request from the page's form: a new quantity for an item, and when it is charged."""
 
     item: Annotated[int, Meta(ge=0, le=MOST)]
     quantity: Annotated[int, Meta(ge=0, le=MOST)]
@@ -48,18 +48,18 @@ class Wish(Table):
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """Read the fields of a form. Raises ValueError if a field can't be read."""
+        """Read the request from a form's fields. Raises ValueError if a field can't be read."""
         return read(cls, {name: required(fields, name) for name in known(cls)})
 
     def carry_out(self, state: State, id: str, at: datetime, *, is_preview: bool) -> Outcome:
-        """Update the item, or preview the update. Raises Refusal if the update is not possible."""
+        """Update the item, or only preview the update. Raises Refusal if the update is not possible."""
         is_aligned, is_extended = _MANNERS[self.when]
         manner = Manner(is_aligned, is_extended, is_preview)
         return update(state, Target(id, self.item), self.quantity, manner, at)
 
 
 async def index(request: Request) -> Response:
-    """All subscriptions in order of creation. `q` filters by id and customer."""
+    """Show all subscriptions in order of creation. The parameter `q` filters them by id or customer."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(each: Subscription) -> bool:
@@ -79,7 +79,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a subscription. With `item`, `quantity` and `when` it previews an update and its cost."""
+    """Show a subscription. With `item`, `quantity` and `when`, also preview an update and its cost."""
     mock, fields = mock_of(request), request.query_params
     state = mock.systems.of(State)
     if not state.has_subscription(request.path_params["id"]):
@@ -140,7 +140,7 @@ def _named(mock: Mock, form: Form) -> Subscription:
 
 
 def _next(subscription: Subscription) -> Price | None:
-    """Return the price of the next renewal if nothing changes until then. None if it isn't active."""
+    """Return the next renewal's price, if nothing changes. None if the subscription isn't active."""
     if not subscription.is_active:
         return None
     return price(subscription, renewal_lines(subscription, subscription.items))

@@ -1,6 +1,6 @@
-"""Writes answers as JSON. Money is a number with two decimals.
+"""Writes the API's answers as JSON. Amounts of money are numbers with two decimals.
 
-The names are from an example by the vendor and from a public client.
+The names of the fields are from an example by the vendor and from a public client.
 """
 
 from collections.abc import Mapping
@@ -35,14 +35,15 @@ def answer(document: dict[str, Any], status: int = 200, headers: Mapping[str, st
 
 
 def refusal_answer(refusal: Refusal) -> Response:
-    """Answer a refused call with nothing but a text (documented; no page names an error code)."""
+    """Return the answer to a refused call: only a text (documented; no page names an error code)."""
     return answer({"ResultMessage": refusal.message}, refusal.status, refusal.headers)
 
 
 def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:
-    """Return a subscription's document. It has every version of every item, unless `only_current`.
+    """Return a subscription as the API shows it.
 
-    Up to `Items`, the fields are in the order of the vendor's example, and after it in a client's order.
+    The document has every version of every item. If `only_current` is true, it has only the current versions.
+    The fields up to `Items` are in the order of the vendor's example, the later ones in a client's order.
     """
     is_active = subscription.is_active
     return {
@@ -74,7 +75,7 @@ def subscription_document(subscription: Subscription, *, only_current: bool = Fa
 
 
 def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
-    """Return the answer to a call that changes an item. Its seven price fields are null unless `is_priced`.
+    """Return the answer to a call that changes an item. Its price fields are null unless `is_priced` is true.
 
     Standing: inferred.
     """
@@ -86,7 +87,7 @@ def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
 
 
 def renewal_answer(subscription: Subscription) -> dict[str, Any]:
-    """Return the answer to a renewal. The names are those of the vendor's XML example."""
+    """Return the answer to a call that renews a subscription. The names are from the vendor's XML example."""
     return {
         "ResultMessage": "OK",
         "NextBillingDate": subscription.next_billing,
@@ -96,13 +97,16 @@ def renewal_answer(subscription: Subscription) -> dict[str, Any]:
 
 
 def _versions(subscription: Subscription, item: Item, *, only_current: bool) -> list[dict[str, Any]]:
-    """Return the documents of an item's versions, the current one last."""
+    """Return an item's versions as the API shows them. The current version is last."""
     past = [] if only_current else [_item(subscription, item, version) for version in item.past]
     return [*past, _item(subscription, item, None)]
 
 
 def _item(subscription: Subscription, item: Item, version: Version | None) -> dict[str, Any]:
-    """Return the document of an item, or of a past version of it. A past version bills nothing."""
+    """Return an item's past version as the API shows it, or if `version` is None, the current version.
+
+    A past version bills nothing, so its prices are 0.
+    """
     is_current = version is None
     terms = item.asked if version is None else version.terms
     end = item.ended

@@ -1,7 +1,7 @@
 """Notifications: JSON with `meta`, sent up to 24 times within 48 hours (documented), and not signed.
 
-How Cleverbridge authenticates notifications is not known, so the mock doesn't do it. A listener should read
-the subject of a notification from the API.
+It is not known how Cleverbridge authenticates notifications, so the mock sends them without authentication. A
+listener should not trust a notification, but read the subscription or purchase from the API.
 """
 
 from datetime import datetime, timedelta
@@ -28,7 +28,10 @@ POLICY = Policy("cleverbridge", tuple(_TYPES.values()), (timedelta(hours=2),) * 
 
 
 def type_of(happening: Happening) -> str:
-    """Return the type of an event's notification. Empty if there is none. A reminder needs a purchase."""
+    """Return the type of the notification that an event sends, or an empty text if it sends none.
+
+    A reminder is only sent if it has a purchase.
+    """
     if happening.kind == "reminder" and not happening.subject:
         return ""
     return _TYPES.get(happening.kind, "")
@@ -37,7 +40,7 @@ def type_of(happening: Happening) -> str:
 def body(state: State, happening: Happening, type: str) -> bytes:
     """Return the body of a notification. It shows the subscription or purchase as it is now.
 
-    Reminders carry the purchase, not the subscription (documented). So do paid orders.
+    A reminder shows the purchase, not the subscription (documented). So does a paid order.
     """
     subscription = state.subscription(happening.account)
     # The URL of the schema is not known.
@@ -59,8 +62,8 @@ def _purchase(
 ) -> dict[str, Any]:
     """Return the part of a notification that describes a purchase.
 
-    `purchaseId`, `status`, `statusId`, contacts and `paymentInfo` are documented. The rest is inferred. "HLD"
-    is from the vendor's example of a reminder. "PAI" is inferred.
+    `purchaseId`, `status`, `statusId`, the contacts and `paymentInfo` are documented. The other fields are
+    inferred. The `statusId` "HLD" is from the vendor's example of a reminder, and "PAI" is inferred.
     """
     net = tuple(line for line in lines if line.item != VAT)
     total = price(subscription, net)

@@ -1,4 +1,4 @@
-"""Products, customers, and subscriptions with their items and versions."""
+"""Cleverbridge's data model: products, customers, and subscriptions, whose items have versions."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,22 +36,22 @@ __all__ = [
 
 
 def malformed(message: str) -> Refusal:
-    """Return a Refusal with status 400: the call is incomplete or can't be read."""
+    """Return a Refusal with status 400, for a call that is incomplete or can't be read."""
     return Refusal(400, message)
 
 
 def invalid(message: str) -> Refusal:
-    """Return a Refusal with status 402: the parameters can be read, but the call can't be carried out."""
+    """Return a Refusal with status 402, for a call that can be read but not carried out."""
     return Refusal(402, message)
 
 
 def unknown(message: str) -> Refusal:
-    """Return a Refusal with status 404: there is no such subscription, product, customer or purchase."""
+    """Return a Refusal with status 404, for an unknown subscription, product, customer or purchase."""
     return Refusal(404, message)
 
 
 class Mode(StrEnum):
-    """When an item is billed (documented). The names are inferred: the API's answers don't have them."""
+    """When an item is billed (documented). The two names are inferred: the API's answers don't show them."""
 
     ADVANCE = "ADVANCE"  # at the start of an interval, for that interval
     ARREARS = "ARREARS"  # at the end of an interval, for the quantity at that time
@@ -60,7 +60,7 @@ class Mode(StrEnum):
 class Product(Value, frozen=True):
     """A product. `price` is the net price of one unit for one interval.
 
-    An item that is added by API has the product's `mode`.
+    `mode` is the billing mode of items that are added through the API.
     """
 
     id: int
@@ -70,9 +70,9 @@ class Product(Value, frozen=True):
 
 
 class Coupon(Value, frozen=True):
-    """A coupon. It takes `percent` off an item's price, permanently.
+    """A coupon that takes `percent` percent off an item's price, permanently.
 
-    The discount begins with the update that names the coupon (inferred).
+    The discount applies from the update that names the coupon (inferred).
     """
 
     code: str
@@ -82,7 +82,7 @@ class Coupon(Value, frozen=True):
 class ItemStatus(IntEnum):
     """An item's status. The names are documented; the numbers are from a public client.
 
-    The mock uses 1, 2, 4, 5 and 7.
+    The mock uses only 1, 2, 4, 5 and 7.
     """
 
     ACTIVE = 1
@@ -108,7 +108,7 @@ class Terms(Value, frozen=True):
     @property
     @exact()
     def price(self) -> Decimal:
-        """The price of one unit after the coupon, not rounded."""
+        """The price of one unit with the coupon's discount, not rounded."""
         percent = self.coupon.percent if self.coupon else Decimal(0)
         return self.unit_price * (100 - percent) / 100
 
@@ -119,14 +119,14 @@ class Terms(Value, frozen=True):
 
 
 class Pending(Value, frozen=True):
-    """Terms that take effect at the renewal that begins interval number `interval`."""
+    """New terms that wait for a renewal. They take effect when interval number `interval` begins."""
 
     interval: int
     terms: Terms
 
 
 class Version(Value, frozen=True):
-    """A past version: an item's terms before an update, and when they were requested."""
+    """A past version of an item: its terms before an update, and when the terms were requested (`since`)."""
 
     number: int
     terms: Terms
@@ -136,9 +136,10 @@ class Version(Value, frozen=True):
 class Item(Value, frozen=True):
     """An item of a subscription, numbered from 1 by `running_number`.
 
-    `terms` apply to the current interval. `pending` is in chronological order. For an item in arrears,
-    `charged` counts the units that were charged before the end of the interval. For a deactivated item,
-    `last` is the number of the last interval that is billed, and `ended` is when that interval ended.
+    `terms` apply to the current interval, and `pending` lists later terms in chronological order. For an item
+    in arrears, `charged` is how many units were already charged before the end of the interval. For a
+    deactivated item, `last` is the number of the last interval that is billed, and `ended` is when that
+    interval ended.
     """
 
     running_number: int
@@ -172,7 +173,7 @@ class Item(Value, frozen=True):
 
     @property
     def status(self) -> ItemStatus:
-        """The item's status. AWAITING_REINSTATE for a deactivated item that may be reinstated is inferred."""
+        """The item's status. A deactivated item that may be reinstated is AWAITING_REINSTATE (inferred)."""
         if self.is_removed:
             return ItemStatus.REMOVED
         if self.is_active:
@@ -183,12 +184,15 @@ class Item(Value, frozen=True):
         return self.last is None or interval <= self.last
 
     def terms_in(self, interval: int) -> Terms:
-        """Return the terms at the start of this interval, as far as they are known."""
+        """Return the terms at the start of interval number `interval`, as far as they are known now."""
         waited = [pending.terms for pending in self.pending if pending.interval <= interval]
         return waited[-1] if waited else self.terms
 
     def renewed(self, interval: int, at: datetime) -> "Item":
-        """Return the item at the start of an interval. An item in arrears keeps its quantity (documented)."""
+        """Return the item at the start of interval number `interval`.
+
+        An item in arrears keeps its quantity (documented).
+        """
         waiting = tuple(pending for pending in self.pending if pending.interval > interval)
         is_over = not self.is_billed_in(interval) and self.ended is None
         return replace(
@@ -200,18 +204,21 @@ class Item(Value, frozen=True):
         )
 
     def changed_now(self, asked: Terms, *, charged: int) -> "Item":
-        """Return the item with new terms for the current interval, and with `charged` more units charged."""
+        """Return the item with the terms `asked` from now on, and `charged` more units marked as charged."""
         return replace(self, terms=asked, pending=(), charged=self.charged + charged)
 
     def changed_from(self, interval: int, asked: Terms) -> "Item":
-        """Return the item with new terms from an interval on. Terms for earlier intervals don't change."""
+        """Return the item with the terms `asked` from interval number `interval` on.
+
+        Its terms for earlier intervals don't change.
+        """
         earlier = tuple(pending for pending in self.pending if pending.interval < interval)
         if not earlier and asked == self.terms:
             return replace(self, pending=())
         return replace(self, pending=(*earlier, Pending(interval, asked)))
 
     def next_version(self, before: "Item", at: datetime) -> "Item":
-        """Return the item with a version more than `before` (inferred: each update creates one)."""
+        """Return the item as the version after `before` (inferred: each update creates one version)."""
         past = (*before.past, Version(before.version, before.asked, before.since))
         return replace(self, version=before.version + 1, past=past, since=at)
 
@@ -219,8 +226,8 @@ class Item(Value, frozen=True):
 class Status(IntEnum):
     """A subscription's status, with the API's numbers.
 
-    They are documented by the newer of two pages, and used by a public client. The mock's subscriptions are
-    only active, deactivated or finished.
+    The numbers are documented on the newer of two pages, and a public client uses them. The mock's
+    subscriptions are always active, deactivated or finished.
     """
 
     ACTIVE = 1
@@ -234,7 +241,7 @@ class Status(IntEnum):
 
     @property
     def code(self) -> str:
-        """The three letters of the status (documented)."""
+        """The status as three letters, such as ACT (documented)."""
         return CODES[self - 1]
 
 
@@ -242,7 +249,7 @@ CODES = ("ACT", "DEA", "FIN", "GRA", "HLD", "NEW", "HBC", "WNO")
 
 
 class UpdateAction(StrEnum):
-    """What the caller calls an update. It is recorded but has no effect (documented)."""
+    """The name that a caller gives to an update. It is recorded but has no effect (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"
@@ -252,9 +259,9 @@ class UpdateAction(StrEnum):
 class Manner(Value, frozen=True):
     """How to carry out an update (documented).
 
-    `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the interval to a whole one from
-    now. `is_preview`: only calculate the cost. `resets`: begin a new interval now, at the full price.
-    `mails`: record a mail to the customer.
+    `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the current interval so that it
+    lasts a whole interval from now. `is_preview`: only calculate the cost. `resets`: begin a new interval
+    now, at the full price. `mails`: record a mail to the customer.
     """
 
     is_aligned: bool = False
@@ -281,8 +288,8 @@ class Update(Value, frozen=True):
 class Mail(Value, frozen=True):
     """A mail to the customer. It is recorded but not sent.
 
-    Every purchase creates a mail that no parameter can suppress. GenerateMail controls the mail about an
-    update.
+    Every purchase creates a mail that no parameter can suppress. The mail about an update can be suppressed
+    with the parameter `GenerateMail`.
     """
 
     at: datetime
@@ -291,7 +298,7 @@ class Mail(Value, frozen=True):
 
 
 class Customer(Value, frozen=True):
-    """A customer. `id` is Cleverbridge's number, `reference` is the merchant's own identifier."""
+    """A customer. `id` is Cleverbridge's number, and `reference` is the merchant's own identifier."""
 
     id: int
     reference: str = ""
@@ -299,10 +306,11 @@ class Customer(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """A subscription. An interval lasts `months` months. `interval` is the number of the current one, from 0.
+    """A subscription, billed in intervals of `months` months.
 
-    Interval number `anchored` begins at `anchor`. The starts of all others are calculated from that date. If
-    the next billing date is moved, the new date becomes the anchor.
+    `interval` is the number of the current interval; the first one is 0. Interval number `anchored` begins at
+    `anchor`, and the starts of all other intervals are calculated from that date. If the next billing date is
+    moved, the new date becomes the anchor.
     """
 
     id: str
@@ -327,11 +335,14 @@ class Subscription(Entity, eq=False):
 
     @property
     def number(self) -> int:
-        """The id without its S, as answers show it."""
+        """The id without the leading S, as the API's answers show it."""
         return int(self.id[1:])
 
     def begins(self, interval: int) -> datetime:
-        """Return when an interval begins: on the anchor's day, or on the last day of a shorter month."""
+        """Return when interval number `interval` begins.
+
+        This is on the anchor's day of the month, or on the last day of a shorter month.
+        """
         return add_months(self.anchor, (interval - self.anchored) * self.months)
 
     @property
@@ -350,18 +361,18 @@ class Subscription(Entity, eq=False):
 
     @property
     def interval_days(self) -> int:
-        """The days in a regular interval that ends when the current one does.
+        """The length in days of a regular interval that ends when the current interval ends.
 
-        The current interval may be shorter or longer.
+        The current interval itself may be shorter or longer.
         """
         return (self.next_billing - self.begins(self.interval)).days
 
     def anchor_at(self, moment: datetime) -> None:
-        """End the current interval at this moment. Later intervals are calculated from this moment."""
+        """Make the current interval end at `moment`, and calculate later intervals from there."""
         self.anchor, self.anchored = moment, self.interval + 1
 
     def item(self, running_number: int) -> Item:
-        """Return the item with this number. Raises Refusal if there is none."""
+        """Return the item with this running number. Raises Refusal if there is none."""
         for item in self.items:
             if item.running_number == running_number:
                 return item
@@ -371,7 +382,10 @@ class Subscription(Entity, eq=False):
         )
 
     def with_item(self, changed: Item) -> tuple[Item, ...]:
-        """Return the items, with `changed` in place of the item with its number, or added at the end."""
+        """Return the items with `changed` in place of the item that has the same running number.
+
+        If no item has this number, `changed` is added at the end.
+        """
         if changed.running_number > len(self.items):
             return (*self.items, changed)
         return tuple(

@@ -1,4 +1,4 @@
-"""Tells the story of a Cleverbridge subscription for its picture, with a row for each item."""
+"""Prepares the picture of a Cleverbridge subscription, with a row for each item."""
 
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
@@ -18,7 +18,7 @@ _TURNS = {
 
 
 def tell(mock: Mock, subscription: Subscription) -> Story:
-    """Return the story of a subscription so far."""
+    """Return what the picture of a subscription shows: its history and its next bills."""
     now, is_active = mock.clock.now(), subscription.is_active
     end = subscription.next_billing
     account = Account(

@@ -1,7 +1,7 @@
-"""Reads the parameters of a call, with an exact error for a wrong one.
+"""Reads the parameters of a call, and raises an exact error if one is wrong.
 
 Names are case-insensitive, numbers and booleans may be sent as text, and null is treated as missing
-(inferred). Unknown parameters are refused, because a misspelled one would otherwise have no effect unnoticed.
+(inferred). Unknown parameters are refused, because a misspelled one would otherwise be ignored silently.
 """
 
 import json
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _MOST_PARAMETERS = 100
 _LONGEST = 255
-_LIMIT = 2**63  # all numbers are smaller
+_LIMIT = 2**63  # every number must be smaller
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
 
@@ -31,7 +31,10 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class Fields:
-    """The fields of one object. `place` is its name in error messages. All methods may raise Refusal."""
+    """The fields of an object in a call. `place` is the object's name in error messages.
+
+    All methods raise Refusal if a required field is missing, or if a value is wrong.
+    """
 
     def __init__(self, values: Mapping[str, object], place: str = "") -> None:
         self._names = {name.lower(): name for name in values}
@@ -45,7 +48,7 @@ class Fields:
         return name.lower() in self._values
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Return a text. Without a default, the field is required and must not be empty."""
+        """Return the text of a field. If `default` is None, the field is required and must not be empty."""
         value = self._value(name, default)
         if not isinstance(value, str):
             raise self._wrong(name, "a text is expected")
@@ -56,18 +59,18 @@ class Fields:
         return value
 
     def whole(self, name: str, *, most: int = _INT32) -> int:
-        """Return an int32 (documented), or another whole number up to `most`."""
+        """Return the whole number in a field, up to `most`. By default it must be an int32 (documented)."""
         number = self._number(name)
         if number is None or number != number.to_integral_value() or not -most - 1 <= number <= most:
             raise self._wrong(name, f"a whole number of up to {most} is expected")
         return int(number)
 
     def id(self, name: str) -> int:
-        """Return an int64 (documented)."""
+        """Return the id in a field. It must be an int64 (documented)."""
         return self.whole(name, most=_INT64)
 
     def wholes(self, name: str) -> tuple[int, ...]:
-        """Return a list of at least one number, without repetitions."""
+        """Return the whole numbers in a field. The list must not be empty or contain a number twice."""
         values = self._value(name, None)
         if not isinstance(values, list) or not values:
             raise self._wrong(name, "a list of whole numbers is expected")
@@ -77,7 +80,7 @@ class Fields:
         return numbers
 
     def moment(self, name: str) -> datetime:
-        """Return a date-time. Without a time zone it is taken as UTC."""
+        """Return the date-time in a field. If it has no time zone, it is read as UTC."""
         written = self.text(name)
         try:
             return parse_moment(written)
@@ -85,14 +88,14 @@ class Fields:
             raise self._wrong(name, "a date-time such as 2026-04-17T00:00:00Z is expected") from None
 
     def amount(self, name: str) -> Decimal:
-        """Return an amount of money, at least 0 and with at most two decimals."""
+        """Return the amount of money in a field. It must be at least 0 and have at most two decimals."""
         number = self._number(name)
         if number is None or number < 0 or number != round(number, 2):
             raise self._wrong(name, "an amount from 0 up with at most two decimals is expected")
         return number or Decimal(0)  # also for -0, and for a 0 with a billion decimals
 
     def flag(self, name: str, default: bool | None = None) -> bool:
-        """Return a boolean. Without a default, the field is required."""
+        """Return the boolean in a field. If `default` is None, the field is required."""
         value = self._value(name, default)
         flag = _FLAGS.get(str(value).strip().lower()) if isinstance(value, (bool, int, str)) else None
         if flag is None:
@@ -100,7 +103,7 @@ class Fields:
         return flag
 
     def choice(self, name: str, choices: type[E], default: E) -> E:
-        """Return a member of an enumeration, given by name (case-insensitive) or by number, from 0."""
+        """Return the member of `choices` in a field: its name in any case, or its number, counted from 0."""
         value = self._value(name, default)
         listed = list(choices)
         if isinstance(value, (int, str)) and not isinstance(value, bool):
@@ -112,7 +115,7 @@ class Fields:
         raise self._wrong(name, f"one of {known} is expected")
 
     def below(self, name: str) -> "Fields":
-        """Return the fields of a nested object. They are empty if the object is missing."""
+        """Return the fields of the nested object `name`. There are none if the object is missing."""
         value = self._value(name, {})
         if not isinstance(value, Mapping):
             raise self._wrong(name, "an object is expected")
@@ -121,7 +124,7 @@ class Fields:
         return fields
 
     def nothing_else(self) -> None:
-        """Raise Refusal if there is a field that was not read before."""
+        """Raise Refusal if there is a field that hasn't been read by now."""
         for name, written in self._names.items():
             if name not in self._asked:
                 known = ", ".join(self._asked.values())
@@ -130,7 +133,7 @@ class Fields:
             fields.nothing_else()
 
     def _number(self, name: str) -> Decimal | None:
-        """Return a number. None if the field isn't a number, or is far too large."""
+        """Return the number in a field. None if it isn't a number, or is far too large."""
         value = self._value(name, None)
         if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
             return None
@@ -169,7 +172,7 @@ def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
 
 
 def read_query(query: bytes) -> Fields:
-    """Return the parameters in a query string. Raises Refusal if there are too many."""
+    """Return the parameters in a query string. Raises Refusal if there are too many or one is repeated."""
     try:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
@@ -178,7 +181,7 @@ def read_query(query: bytes) -> Fields:
 
 
 def read_body(body: bytes) -> Fields:
-    """Return the parameters in a body. Raises Refusal if it is not a JSON object."""
+    """Return the parameters in a body. Raises Refusal if the body is not a JSON object."""
     try:
         values = json.loads(body, parse_float=Decimal, object_pairs_hook=_once)
     except Refusal:

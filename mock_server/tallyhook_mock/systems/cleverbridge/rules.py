@@ -1,6 +1,6 @@
-"""Cleverbridge's rules for subscriptions: how they begin, renew, end and join.
+"""Cleverbridge's rules for subscriptions: how they begin, renew and end, and how two are joined.
 
-Changes to an item are in `updates`.
+The rules for changing an item are in `updates`.
 """
 
 from collections.abc import Collection, Iterable
@@ -43,13 +43,13 @@ __all__ = [
 
 # In days. Even in the shortest interval, the reminder comes after the interval's start.
 LONGEST_REMINDER = 27
-_SOONEST = timedelta(minutes=1)  # how far in the future a next billing date must be (documented)
+_SOONEST = timedelta(minutes=1)  # a next billing date must be at least this far ahead (documented)
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to create. `items` are numbered in this order.
+    """A subscription to create. Its items are numbered in the order of `items`.
 
-    With a `start` in the past, the current interval is treated as already billed. `reminder_days` is at most
+    If `start` is in the past, the current interval is treated as already billed. `reminder_days` is at most
     `LONGEST_REMINDER`.
     """
 
@@ -101,9 +101,9 @@ def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def active(state: State, id: str, at: datetime) -> Subscription:
-    """Carry out everything due by now, then return an active subscription.
+    """Carry out everything due by now, then return the subscription with this id.
 
-    Raises Refusal if there is no such subscription, or it isn't active.
+    Raises Refusal if the subscription doesn't exist or isn't active.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -136,10 +136,11 @@ def bill(
     at: datetime,
     purchase: int | None = None,
 ) -> Bill | None:
-    """Bill these lines, with VAT added. Returns the bill, or None if there are no lines.
+    """Bill `lines`, with VAT added. Returns the bill, or None if there are no lines.
 
     `purchase` is the id of an existing purchase, such as one that was created on the reminder date for a
-    renewal (documented). The mail about the purchase is recorded. No parameter can suppress it.
+    renewal (documented). If it is None, a new purchase is created. A mail about the purchase is recorded; no
+    parameter can suppress it.
 
     Standing: inferred.
     """
@@ -163,17 +164,17 @@ def plan(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def begin_interval(subscription: Subscription, at: datetime) -> None:
-    """Begin the next interval. Pending terms for it take effect."""
+    """Begin the next interval at `at`. The terms that were pending for this interval take effect."""
     subscription.interval += 1
     subscription.interval_start = at
     subscription.items = tuple(item.renewed(subscription.interval, at) for item in subscription.items)
 
 
 def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
-    """Renew early, and bill the next interval now.
+    """Renew a subscription early, and bill its next interval now.
 
-    The rest of the current interval is added to the next one, unless `resets` (documented). May raise
-    Refusal.
+    The rest of the current interval is added to the next one, unless `resets` is true (documented). Raises
+    Refusal if the subscription doesn't exist or isn't active.
     """
     subscription = active(state, id, at)
     lines = early_lines(subscription, subscription.items, at, resets=resets)
@@ -188,7 +189,9 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
 
 
 def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Subscription:
-    """Make the current interval end on another date, at no cost (inferred). May raise Refusal.
+    """Move the end of the current interval to `date`, at no cost (inferred).
+
+    Raises Refusal if the subscription isn't active, or if `date` is less than a minute ahead.
 
     Standing: documented.
     """
@@ -204,8 +207,11 @@ def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Su
 
 
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
-    """Announce the next renewal. Updates after this apply one renewal later."""
-    if subscription.is_active and subscription.next_reminder == at:  # the reminder was not moved since
+    """Announce the next renewal, and create its purchase if there is anything to bill.
+
+    After this, an update that is not charged at once only applies to the renewal after the next one.
+    """
+    if subscription.is_active and subscription.next_reminder == at:  # not moved since this was scheduled
         lines = renewal_lines(subscription, subscription.items)
         due = price(subscription, lines).gross
         note = f"{amount_text(due)} {subscription.currency} due {subscription.next_billing:%Y-%m-%d}"
@@ -215,7 +221,7 @@ def _remind(state: State, subscription: Subscription, at: datetime) -> None:
 
 def _renew(state: State, subscription: Subscription, at: datetime) -> None:
     """End the current interval, begin the next one, and bill the renewal."""
-    if not subscription.is_active or subscription.next_billing != at:  # the renewal was moved since
+    if not subscription.is_active or subscription.next_billing != at:  # ended, or moved since
         return
     lines = renewal_lines(subscription, subscription.items)
     begin_interval(subscription, at)
@@ -231,9 +237,10 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
 def deactivate_items(
     state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool, may_reinstate: bool
 ) -> Subscription:
-    """Deactivate items. They end when the current interval does. One item has to remain active (documented).
+    """Deactivate items, so that they end with the current interval. One item must stay active (documented).
 
-    May raise Refusal.
+    Raises Refusal if the subscription or an item doesn't exist or isn't active, or if no item would stay
+    active.
     """
     subscription = active(state, id, at)
     items = [subscription.item(number) for number in numbers]
@@ -256,7 +263,8 @@ def reinstate_items(
 ) -> Subscription:
     """Reinstate deactivated items. They are billed again from the next renewal, not now (inferred).
 
-    If the subscription has ended, it becomes active again and keeps its dates (inferred). May raise Refusal.
+    If the subscription was deactivated, it becomes active again and keeps its dates (inferred). Raises
+    Refusal if the subscription is finished, or if an item is active or can't be reinstated.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -282,11 +290,12 @@ def reinstate_items(
 
 
 def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
-    """Join subscription `joining`, which must bill earlier, to subscription `id`. Its items continue there.
+    """Move the items of the subscription `joining`, which must bill earlier, to the subscription `id`.
 
-    Both must be active and have the same interval and currency, and the amount for the days in between must
-    be positive. `joining` becomes finished and its items removed (all documented). Both must have the same
-    customer, and usage in arrears moves with the items (inferred). May raise Refusal.
+    Both subscriptions must be active and have the same interval and currency, and the amount for the days
+    between their billing dates must be positive. `joining` is then finished, and its own items are removed
+    (all documented). Both must have the same customer, and usage in arrears moves with the items (inferred).
+    Raises Refusal if one of these conditions isn't met.
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {

@@ -32,13 +32,13 @@ class State(BillingSystem):
     """Users, products, coupons, customers and subscriptions.
 
     The functions in `rules` and `updates` are commands. Each takes the state and the present time, and either
-    changes the state or raises Refusal. The events can then be read with `take_events`.
+    changes the state or raises Refusal. `take_events` returns the events that the commands have created.
 
     Attributes:
         accepts_zero: whether a Quantity of 0 is accepted (not documented). An audit that finds no usage
-            needs it.
-        always_priced: whether all updates are answered with prices (a public client says that only previews
-            are).
+            sends 0.
+        always_priced: whether the answer to every update shows prices (a public client says that only
+            previews do).
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class State(BillingSystem):
         return self._customers.values()
 
     def subscription(self, id: str) -> Subscription:
-        """Return a subscription by its id, with or without the S (documented).
+        """Return the subscription with this id, which may be given with or without the S (documented).
 
         Raises Refusal if there is none.
         """
@@ -139,9 +139,10 @@ class State(BillingSystem):
             number += 1
 
     def enter_customer(self, given: int | None, reference: str, email: str) -> Customer:
-        """Return the customer with this id, or without an id, the one with this reference.
+        """Return the customer with the id `given`, or if that is None, with this `reference`.
 
-        A customer that doesn't exist is created. `reference` and `email` are updated unless they are empty.
+        A customer that doesn't exist is created. Otherwise the customer's reference and e-mail address are
+        updated, unless the new values are empty.
         """
         customers = self._customers
         if given is None and reference:
@@ -163,7 +164,7 @@ class State(BillingSystem):
     def add_bill(
         self, subscription: Subscription, lines: tuple[Line, ...], at: datetime, purchase: int | None = None
     ) -> Bill:
-        """Add a bill with the next number. Each bill belongs to a purchase, which is new unless given."""
+        """Add a bill with the next number. It belongs to `purchase`, or to a new purchase if that is None."""
         self._bills += 1
         bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
         subscription.bills.append(bill)
@@ -209,5 +210,5 @@ class State(BillingSystem):
 
 
 def full_id(id: str) -> str:
-    """Return a subscription's id in upper case and with its S."""
+    """Return a subscription's id in upper case and with the leading S."""
     return f"S{id}" if id[:1].isdigit() else id.upper()

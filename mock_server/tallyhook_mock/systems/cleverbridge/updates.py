@@ -30,7 +30,7 @@ MOST = 10**9
 
 
 class NewPrice(Value, frozen=True):
-    """A new price for one unit (inferred). It includes VAT if `is_gross` is set."""
+    """A new price for one unit (inferred). It includes VAT if `is_gross` is true."""
 
     currency: str
     value: Decimal
@@ -38,9 +38,9 @@ class NewPrice(Value, frozen=True):
 
 
 class Target(Value, frozen=True):
-    """An item of a subscription, and what to change about it.
+    """The item to change, and its new values.
 
-    A field that is empty or None changes nothing. A new product has its own price unless `price` is given.
+    A field that is empty or None changes nothing. A new product has its own price, unless `price` is given.
     """
 
     subscription: str
@@ -54,7 +54,7 @@ class Target(Value, frozen=True):
 
 
 class Outcome(Value, frozen=True):
-    """What an update costs now, and what the next renewal will bill for all items, as far as is known."""
+    """What an update costs now, and what the next renewal will bill for all items, as far as is known now."""
 
     now: Price
     next: Price
@@ -62,7 +62,7 @@ class Outcome(Value, frozen=True):
 
 
 def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Set an item's quantity. `quantity` is the new total. May raise Refusal.
+    """Set an item's quantity. `quantity` is the new total. Raises Refusal if the update is not possible.
 
     Standing: documented.
     """
@@ -70,7 +70,7 @@ def update(state: State, target: Target, quantity: int, manner: Manner, at: date
 
 
 def increase_quantity(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Add `quantity` to an item's quantity. May raise Refusal."""
+    """Add `quantity` to an item's quantity. Raises Refusal if the update is not possible."""
 
     def increased(asked: Terms) -> Terms:
         return replace(asked, quantity=_fine(state, asked.quantity + _fine(state, quantity)))
@@ -79,7 +79,10 @@ def increase_quantity(state: State, target: Target, quantity: int, manner: Manne
 
 
 def set_price(state: State, target: Target, quantity: int | None, manner: Manner, at: datetime) -> Outcome:
-    """Set the unit price of an item, and optionally its quantity. May raise Refusal."""
+    """Set an item's unit price. If `quantity` is given, also set its quantity.
+
+    Raises Refusal if the update is not possible.
+    """
 
     def wish(asked: Terms) -> Terms:
         return asked if quantity is None else replace(asked, quantity=_fine(state, quantity))
@@ -90,7 +93,7 @@ def set_price(state: State, target: Target, quantity: int | None, manner: Manner
 def add(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
     """Add an item with the next free number. It is billed like an update from a quantity of 0.
 
-    May raise Refusal.
+    Raises Refusal if the item can't be added.
     """
     subscription = active(state, target.subscription, at)
     assert target.product_id is not None
@@ -119,7 +122,7 @@ def _carry_out(
     manner: Manner,
     at: datetime,
 ) -> Outcome:
-    """Carry out any update. A preview returns before anything is changed.
+    """Carry out an update of `item` to `quantity` units. Returns what it costs. A preview changes nothing.
 
     Standing: documented.
     """
@@ -154,7 +157,10 @@ def _carry_out(
 
 
 def _check(manner: Manner) -> None:
-    """Raise Refusal for combinations that only a preview accepts (documented)."""
+    """Raise Refusal if an update changes the interval, but is not aligned (charged now).
+
+    Only a preview may ask for that (documented).
+    """
     if manner.is_preview or manner.is_aligned:
         return
     for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
@@ -182,7 +188,10 @@ def _named(state: State, subscription: Subscription, item: Item, target: Target)
 
 
 def _net(subscription: Subscription, new: NewPrice) -> Decimal:
-    """Return the net price, rounded to cents (inferred). Raises Refusal if the currency is another one."""
+    """Return a new price as a net price, rounded to cents (inferred).
+
+    Raises Refusal if it isn't in the subscription's currency.
+    """
     if new.currency != subscription.currency:
         raise invalid(
             f"CustomerPrice.Currency: subscription {subscription.id} is billed in {subscription.currency}, "
@@ -194,11 +203,12 @@ def _net(subscription: Subscription, new: NewPrice) -> Decimal:
 def _settled(
     subscription: Subscription, item: Item, asked: Terms, manner: Manner, at: datetime
 ) -> tuple[Item, tuple[Line, ...]]:
-    """Return the item after the update, and the lines that are charged now.
+    """Return the item after an update to the terms `asked`, and the lines that are charged now.
 
-    An aligned update applies at once, even after the reminder (inferred). Any other update applies to the
-    interval that the next renewal bills: the next interval, or for an item in arrears the current one. After
-    the reminder, when the purchase already exists, the update applies one renewal later (inferred).
+    An aligned update applies now, even after the reminder (inferred). Any other update applies to the
+    interval that the next renewal bills: for an item in advance, the next interval; for an item in arrears,
+    the current one. After the reminder, when the renewal's purchase already exists, such an update applies
+    one renewal later (inferred).
 
     Standing: documented.
     """
@@ -218,7 +228,7 @@ def _settled(
 
 
 def _record(state: State, subscription: Subscription, item: Item, manner: Manner, at: datetime) -> None:
-    """Record an update. `item` is the item after the update."""
+    """Record an update, and the mail about it. `item` is the item after the update."""
     terms, number = item.asked, item.running_number
     coupon = terms.coupon.code if terms.coupon else ""
     subscription.updates.append(

@@ -1,1 +1,1 @@
-"""Fusebill: customers whose subscriptions bill by shared billing period definitions."""
+"""Fusebill: customers, and billing period definitions that bill several subscriptions together."""

@@ -1,4 +1,4 @@
-"""The JSON API as an ASGI application: it finds the call for a request, and answers it."""
+"""Fusebill's JSON API as an ASGI application. It finds the call that a request makes, and answers it."""
 
 import hmac
 from collections.abc import Callable
@@ -39,7 +39,7 @@ ROUTES = (
     *calls_invoices.ROUTES,
 )
 ACTIONS = tuple(dict.fromkeys(action for _, _, action, _ in ROUTES))
-# The errors of faults, all inferred.
+# The errors that faults answer with. All are inferred.
 _ERRORS = {
     500: Refusal(500, "server", "an unexpected error occurred"),
     502: Refusal(502, "gateway", "a system behind the server gave no answer"),
@@ -48,7 +48,7 @@ _ERRORS = {
 
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. For faults, a customer is named by its id."""
+    """Return the mock's Fusebill API. A fault's `customer` is compared with the customer's id."""
 
     def state() -> State:
         return mock.systems.of(State)
@@ -63,12 +63,12 @@ def face(mock: "Mock") -> Face:
 def fusebill_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> ASGIApp:
-    """Fusebill's API for the paths that begin with `/v1/`.
+    """Return an application that serves Fusebill's API at paths that begin with `/v1/`.
 
     Args:
-        state: returns the state at the time of a call.
-        now: returns the moment of a call, aware.
-        changed: called after each call and before its answer, to take the events that it left.
+        state: returns the present state.
+        now: returns the time of a call, with a time zone.
+        changed: called after each call, before it is answered, to take the events that the call created.
     """
 
     def respond(request: Request, body: bytes | None) -> Response:
@@ -79,7 +79,7 @@ def fusebill_app(
 
 
 def _refused(refusal: base.Refusal) -> Response:
-    """The answer to a call that was not carried out."""
+    """Return the answer to a refused call."""
     assert isinstance(refusal, Refusal)
     document = write(error_document(refusal))
     return Response(document, refusal.status, refusal.headers, "application/json")
@@ -109,7 +109,10 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
 
 
 def _sign_in(state: State, authorization: str) -> None:
-    """After `Basic` comes the key itself (documented), not a user and a password."""
+    """Raise Refusal unless the header Authorization has a known API key.
+
+    The key itself follows `Basic` (documented), not an encoded user and password.
+    """
     scheme, _, key = authorization.partition(" ")
     if scheme.lower() != "basic" or not any(
         hmac.compare_digest(key.strip().encode(), known.encode()) for known in state.api_keys
@@ -123,9 +126,9 @@ def _serves(path: str) -> bool:
 
 
 def _find(method: str, path: str) -> tuple[str, Handler, int]:
-    """The action of a request, its handler, and the id in its path, 0 if there is none.
+    """Return a request's action, its handler, and the id in its path, or 0 if the path has no id.
 
-    Paths are case-insensitive (inferred). Refusal for an unknown resource or method.
+    Paths are case-insensitive (inferred). Raises Refusal for an unknown resource or method.
     """
     steps = path.lower().strip("/").split("/")[1:]
     fitting = [route for route in ROUTES if _fits(route[1].split("/"), steps)]
@@ -174,7 +177,7 @@ class _Given:
         self._values |= dict(parse_qsl(query.decode("latin-1")))
 
     def __call__(self, name: str) -> int:
-        """0 if there is none."""
+        """Return the id in the field `name`, or 0 if there is none."""
         try:
             return int(self._values.get(name, 0))
         except (TypeError, ValueError):
@@ -182,7 +185,7 @@ class _Given:
 
 
 def _customer(state: State, action: str, number: int, given: _Given) -> str:
-    """The id of the customer that a call is about. Empty if there is none."""
+    """Return the id of the customer that a call is about, or an empty text if there is none."""
     resource, _, verb = action.partition("/")
     try:
         if named := given("customerId"):

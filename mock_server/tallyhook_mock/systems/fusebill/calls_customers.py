@@ -1,4 +1,4 @@
-"""The calls about customers and their purchases."""
+"""The API's calls for customers and their purchases."""
 
 from decimal import Decimal
 from typing import Any
@@ -49,7 +49,7 @@ def get_customer(call: Call) -> Any:
 
 
 def overview(call: Call) -> Any:
-    """The customer, with its subscriptions and counts. The shape is inferred."""
+    """Return a customer with its subscriptions, the number of its invoices, and its balance (inferred)."""
     customer = call.state.customer(call.id)
     return {
         **customer_document(customer),
@@ -61,7 +61,7 @@ def overview(call: Call) -> Any:
 
 
 def create_customer(call: Call) -> Any:
-    """Create a customer as a draft. The statuses are documented; starting as a draft is inferred."""
+    """Create a customer, who begins as a draft (inferred). The statuses are documented."""
     fields = Fields(call.body, _CUSTOMER)
     details = {name: fields.text(name) or "" for name in _DETAILS}
     person = f"{details['firstName']} {details['lastName']}".strip()
@@ -87,7 +87,10 @@ def edit_customer(call: Call) -> Any:
 
 
 def _turn(call: Call, customer: Customer, status: str, allowed: tuple[str, ...]) -> Any:
-    """Change the status. 409 if that makes no sense, such as activating an active customer (documented)."""
+    """Change a customer's status.
+
+    Raises Refusal with status 409 if that makes no sense, such as activating an active customer (documented).
+    """
     if customer.status not in allowed:
         raise conflict("customerId", f"customer {customer.id} is {customer.status}")
     customer.status = status

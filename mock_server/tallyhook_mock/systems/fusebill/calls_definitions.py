@@ -1,4 +1,4 @@
-"""The calls about billing period definitions."""
+"""The API's calls for billing period definitions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ def get_by_subscription(call: Call) -> Any:
 
 
 def preview_definition(call: Call) -> Any:
-    """Show what would be created, with its next recharge date, without creating it (documented)."""
+    """Preview a new definition and its next recharge date, without creating it (documented)."""
     return definition_document(_new_definition(call, is_preview=True))
 
 
@@ -58,7 +58,11 @@ def create_definition(call: Call) -> Any:
 
 
 def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
-    """Requests use `interval`, answers use `cycle`. Both are accepted. Other answer fields are ignored."""
+    """Return the billing period definition that a call describes. Unless `is_preview` is true, create it.
+
+    Requests use the name `interval`, and answers use `cycle`. Both names are accepted. Other fields that only
+    answers have are ignored.
+    """
     fields = Fields(call.body, ("interval", *FIELDS))
     customer = call.state.customer(fields.id("customerId"))
     cycle, other = fields.choice("interval", Cycle), fields.choice("cycle", Cycle)
@@ -86,7 +90,10 @@ def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
 
 
 def edit_definition(call: Call) -> Any:
-    """Edit a definition; its id is in the path or the body. Read-only fields may be sent unchanged."""
+    """Edit the billing period definition whose id is in the path or the body.
+
+    Read-only fields may be sent, but must be unchanged.
+    """
     fields = Fields(call.body, ("interval", *FIELDS))
     definition = call.state.definition(call.id or fields.id("id"))
     fields.same("id", definition.id)
@@ -113,7 +120,10 @@ def delete_definition(call: Call) -> None:
 
 
 def _settings(fields: Fields, present: Settings) -> Settings:
-    """The settings, updated. With `null` the customer's setting applies (documented)."""
+    """Return the settings `present`, updated with `fields`.
+
+    For a setting that is `null`, the customer's setting applies (documented).
+    """
 
     def given(name: str, read: Callable[[], Any], value: Any) -> Any:
         return read() if name in fields else value

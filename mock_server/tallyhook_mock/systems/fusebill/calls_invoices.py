@@ -1,4 +1,4 @@
-"""The calls about draft invoices and posted invoices."""
+"""The API's calls for draft invoices and posted invoices."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -39,7 +39,7 @@ def _span(draft: Draft) -> tuple[datetime | None, datetime | None]:
 
 @reads_query
 def list_drafts(call: Call) -> Any:
-    """List drafts without their charges (documented)."""
+    """List all drafts, without their charges (documented)."""
     found = [*call.state.drafts()]
     return page(call.query, found, _DRAFTS, lambda each: draft_document(each, with_charges=False))
 
@@ -73,7 +73,7 @@ _CHARGE = (
 
 
 def patch_draft(call: Call) -> Any:
-    """Update or delete charges of a draft. Charges can't be added (documented)."""
+    """Edit a draft, and update or delete its charges. Charges can't be added (documented)."""
     fields = Fields(call.body, ("id", "notes", "poNumber", "netTermsSet", "netTerms", "draftCharges"))
     draft = call.state.draft(fields.id("id"))
     notes, number, terms = fields.text("notes", most=500), fields.text("poNumber"), _terms(fields)
@@ -88,7 +88,10 @@ def patch_draft(call: Call) -> Any:
 
 
 def _terms(fields: Fields) -> str | None:
-    """The new terms; None keeps the old ones. `netTermsSet` says that `netTerms` applies (documented)."""
+    """Return the new payment terms, or None to keep the old ones.
+
+    `netTerms` only applies if `netTermsSet` is true (documented).
+    """
     terms = fields.text("netTerms")
     if not fields.flag("netTermsSet", False):
         if terms is not None:
@@ -159,7 +162,7 @@ def list_invoices(call: Call) -> Any:
 
 @reads_query
 def list_invoice_summaries(call: Call) -> Any:
-    """List invoices without their charges (inferred)."""
+    """List all invoices, without their charges (inferred)."""
     found = [*call.state.invoices()]
     return page(call.query, found, _INVOICES, lambda each: invoice_document(*each, with_charges=False))
 
@@ -173,7 +176,7 @@ def list_invoices_of_customer(call: Call) -> Any:
 
 @reads_query
 def get_invoice(call: Call) -> Any:
-    """One invoice. Both parameters are accepted but have no effect, since the mock never groups charges."""
+    """Return an invoice. The query's parameters have no effect, because the mock never groups charges."""
     call.query.flag("showTrackedItems")
     call.query.flag("groupCharges")
     call.query.nothing_else()

@@ -1,4 +1,4 @@
-"""The calls about subscriptions and the quantities of their products (usage)."""
+"""The API's calls for subscriptions, and for the quantities of their products (usage)."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -82,7 +82,7 @@ def get_subscription(call: Call) -> Any:
 
 
 def create_subscription(call: Call) -> Any:
-    """Create a draft. It bills nothing until it is activated."""
+    """Create a draft subscription. It bills nothing until it is activated."""
     fields = Fields(call.body, ("customerId", "planFrequencyId", "reference"))
     customer, number = call.state.customer(fields.id("customerId")), fields.id("planFrequencyId")
     frequency = call.state.frequencies.get(number)
@@ -95,7 +95,7 @@ def create_subscription(call: Call) -> Any:
 
 
 def edit_subscription(call: Call) -> Any:
-    """Edit a subscription by sending it back changed. Only `reference` can be changed."""
+    """Edit a subscription. The body may have all of its fields, but may only change `reference`."""
     fields = Fields(call.body, _SUBSCRIPTION)
     subscription = call.state.subscription(fields.id("id"))
     now = read_back(subscription_document(subscription))
@@ -109,7 +109,7 @@ def edit_subscription(call: Call) -> Any:
 
 @reads_query
 def patch_subscription(call: Call) -> Any:
-    """Move a subscription to another billing period (inferred: the page only names the fields)."""
+    """Move a subscription to another billing period (inferred: the vendor's page only names the fields)."""
     is_preview = call.query.flag("preview")
     call.query.flag("temporarilyDisableAutoPost")
     call.query.flag("showZeroDollarCharges")
@@ -126,7 +126,7 @@ def patch_subscription(call: Call) -> Any:
 
 
 def move_subscription(call: Call) -> Any:
-    """Move to an existing definition or a new one. This call exists only in the mock; no page shows one."""
+    """Move a subscription to an existing or a new billing period definition. Only the mock has this call."""
     subscription = call.state.subscription(call.id)
     fields = Fields(call.body, _TARGET)
     rules.move(call.state, subscription, _target(call.state, fields, subscription.frequency), call.at)
@@ -160,7 +160,7 @@ def provision_subscription(call: Call) -> Any:
 
 
 def cancel_subscription(call: Call) -> Any:
-    """Cancel a subscription. The options are not known; without one, nothing is refunded."""
+    """Cancel a subscription without a refund. The call's other options are not known, so they are refused."""
     fields = Fields(call.body, ("subscriptionId", "cancellationOption"))
     if fields.text("cancellationOption") not in (None, "None"):
         raise invalid("cancellationOption", "only None is supported here")
@@ -199,13 +199,13 @@ _PRODUCT = (
 
 @reads_query
 def set_quantity(call: Call) -> Any:
-    """Set a quantity. `quantity` is absolute; the other fields are sent back as read (documented)."""
+    """Set a product's quantity. `quantity` is the total. The other fields must be unchanged (documented)."""
     return _change_quantity(call, _PRODUCT, "id", is_absolute=True)
 
 
 @reads_query
 def change_quantity(call: Call) -> Any:
-    """Change a quantity by a difference, `deltaQuantity` (documented)."""
+    """Change a product's quantity by the difference `deltaQuantity` (documented)."""
     return _change_quantity(
         call, ("subscriptionProductId", "deltaQuantity"), "subscriptionProductId", is_absolute=False
     )
@@ -250,7 +250,7 @@ _ITEM = ("reference", "name", "description")
 
 @reads_query
 def insert_item(call: Call) -> Any:
-    """Add a tracked item. The names of its fields other than `reference` are inferred."""
+    """Add a tracked item. The names of its fields are inferred, except `reference`."""
     holds = _item_query(call)
     fields = Fields(call.body, ("subscriptionProductId", *_ITEM))
     subscription, product = call.state.product(fields.id("subscriptionProductId"))
@@ -274,7 +274,10 @@ def edit_item(call: Call) -> Any:
 
 @reads_query
 def patch_items(call: Call) -> Any:
-    """Insert, update and delete several items, all or none (documented; the shape is inferred)."""
+    """Insert, update and delete tracked items. If one change fails, none is made.
+
+    This is documented, but the shape of the body is inferred.
+    """
     holds = _item_query(call)
     fields = Fields(call.body, ("subscriptionProductId", "subscriptionProductItems"))
     subscription, product = call.state.product(fields.id("subscriptionProductId"))
@@ -307,7 +310,7 @@ def _item_query(call: Call) -> bool:
 
 
 def _item(fields: Fields, old: Item) -> Item:
-    """The item, updated with the given fields."""
+    """Return the item `old`, updated with the fields of a call."""
     given = {name: fields.text(name) or "" for name in _ITEM if name in fields}
     return replace(old, **given)
 

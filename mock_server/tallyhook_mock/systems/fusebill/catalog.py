@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _CURRENCY = re.compile("[A-Z]{3}")
-MOST = 2**31 - 1  # of an id
+MOST = 2**31 - 1  # the largest id
 _FIRST_YEAR = 2000
 _FIRST_FREQUENCY = 9001
 _FIRST_PRODUCT = 7001
@@ -78,7 +78,7 @@ class PlanTable(Table):
 
 
 class SubscriptionTable(Table):
-    """A subscription to a plan of the catalogue, or with an `amount`, to a plan made for it."""
+    """A subscription to a plan of the catalogue. If `amount` is given, a plan is created for it instead."""
 
     plan_code: Required
     id: Id | None = None
@@ -128,10 +128,10 @@ class _Seed(Value, frozen=True):
 
 
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
-    """Check a section against what `state` has already. Returns a function that installs it.
+    """Check a section against what `state` already has. Returns a function that installs the section.
 
-    A customer that started in the past is billed for the time since. CatalogError for the first mistake, with
-    its place.
+    A customer whose start date is in the past is billed for the time since then. Raises CatalogError for the
+    first mistake, and says where it is.
     """
     if table.api_keys == ():
         raise table.wrong("apiKeys", "at least one is needed")
@@ -157,7 +157,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
         if table.post_ready_drafts_at_renewal is not None:
             state.posts_at_renewal = table.post_ready_drafts_at_renewal
         state.frequencies, state.catalog_products = frequencies, products
-        # Generated ids must not collide with ids given further below.
+        # Generated ids must not collide with ids that the section gives.
         state.ids.last = max([state.ids.last, *customers, *subscriptions])
         for seed in sorted(seeds, key=lambda seed: seed.start):
             state.catch_up(seed.start)
@@ -171,7 +171,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """The section for the present state, without accounts."""
+    """Return the present API keys as a section of a catalogue. Empty if no catalogue has set any."""
     return {"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}
 
 
@@ -182,9 +182,9 @@ def read_customer(table: CustomerTable) -> NewCustomer:
 
 
 def read_subscription(table: SubscriptionTable, frequencies: Mapping[int, Frequency]) -> NewSubscription:
-    """Read a subscription to a plan of the catalogue, or with an `amount`, to a plan made for it.
+    """Read a subscription to a plan of the catalogue. If `amount` is given, a plan is created for it instead.
 
-    The first product of such a plan has the amount as its price; `products` are added to it.
+    The first product of the created plan has the amount as its price, and `products` are its other products.
     """
     code, interval, intervals = table.plan_code, table.interval or Cycle.MONTHLY, _intervals(table)
     if table.amount is not None:

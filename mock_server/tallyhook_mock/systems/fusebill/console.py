@@ -1,4 +1,4 @@
-"""`/console/fusebill`: customers, and creating, modifying, moving and deleting billing periods."""
+"""`/console/fusebill`: pages that show customers, and create, modify, move and delete billing periods."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["KEY", "ROUTES"]
 
-KEY = "u"  # after `g`, on every page
+KEY = "u"  # pressed after `g`, it opens these pages
 
 _SWITCH = {"customer": None, "yes": True, "no": False}
 
 
 class CreateTable(Table):
-    """A new billing period: when it recharges."""
+    """The form for a new billing period. It says when the period recharges."""
 
     invoice_day: Day
     interval: Cycle = Cycle.MONTHLY
@@ -53,7 +53,10 @@ class CreateTable(Table):
 
 
 class ModifyTable(Table):
-    """The settings of a billing period. Empty settings are the customer's; an empty date stays."""
+    """The form that changes a billing period.
+
+    For a setting that is empty, the customer's setting applies. A date that is empty isn't changed.
+    """
 
     billing_period_definition_id: Id
     invoice_day: Day | None = None
@@ -66,7 +69,7 @@ class ModifyTable(Table):
 
 
 class NamedTable(Table):
-    """The customer and the billing period of a form."""
+    """The customer and the billing period that a form names."""
 
     customer_id: Id = 0
     billing_period_definition_id: Id = 0
@@ -77,7 +80,7 @@ _MOVE = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A move that is previewed: its form, and the invoices without and with the move."""
+    """The preview of a move: the form's fields, and the next invoices without and with the move."""
 
     wish: Mapping[str, str]
     before: list[Forecast]
@@ -85,7 +88,7 @@ class DryRun:
 
 
 async def index(request: Request) -> Response:
-    """All customers in order of creation. `q` filters by id and name."""
+    """Show all customers in order of creation. The parameter `q` filters them by id or name."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(customer: Customer) -> bool:
@@ -103,7 +106,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a customer. With the fields of a dry run, it shows what the move would do."""
+    """Show a customer. If the query has the fields of a move, also preview the move."""
     mock = mock_of(request)
     state = mock.systems.of(State)
     customer, wish = _customer(request), _given(request.query_params, _MOVE)
@@ -123,7 +126,7 @@ async def show(request: Request) -> Response:
         customer=customer,
         dry_run=dry_run,
         objection=objection,
-        # Drawn by this program, which escapes all outside text.
+        # The picture is safe HTML: `paint` escapes all text from outside.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
@@ -132,7 +135,7 @@ async def show(request: Request) -> Response:
 
 
 async def new_period(request: Request) -> Response:
-    """Create a billing period. The fields are in the query, and the next recharge is shown first."""
+    """Show the form for a new billing period. If the query has its fields, also preview the next recharge."""
     mock = mock_of(request)
     customer, wish = _customer(request), _given(request.query_params, known(CreateTable))
     preview, objection = None, ""
@@ -154,7 +157,7 @@ async def new_period(request: Request) -> Response:
 
 
 async def period(request: Request) -> Response:
-    """The details of a billing period, and the forms that change it."""
+    """Show the details of a billing period, and the forms that change it."""
     customer, number = _customer(request), request.path_params["period"]
     found = next((each for each in customer.definitions if each.id == number), None)
     if found is None:
@@ -170,7 +173,7 @@ async def period(request: Request) -> Response:
 
 
 async def subscription(request: Request) -> Response:
-    """The overview of a subscription, with its billing period."""
+    """Show a subscription and its billing period."""
     customer, number = _customer(request), request.path_params["subscription"]
     found = next((each for each in customer.subscriptions if each.id == number), None)
     if found is None:
@@ -193,7 +196,7 @@ async def create_period(mock: Mock, form: Form) -> str:
 
 
 async def modify_period(mock: Mock, form: Form) -> str:
-    """Change the settings, and the date on which the current period ends."""
+    """Change a billing period's settings, and the date on which the current period ends."""
     table = read(ModifyTable, _given(form, known(ModifyTable)))
     definition = mock.systems.of(State).definition(table.billing_period_definition_id)
     date = InvoiceDate(
@@ -216,7 +219,7 @@ async def modify_period(mock: Mock, form: Form) -> str:
 
 
 async def delete_period(request: Request) -> Response:
-    """Delete a period and go to the customer's page."""
+    """Delete a billing period, and go to the customer's page."""
     form, mock = await read_form(request), mock_of(request)
     try:
         with as_operator(mock, State) as (state, at):
@@ -247,7 +250,7 @@ def _named(form: Form) -> NamedTable:
 
 
 async def move(mock: Mock, form: Form) -> str:
-    """Carry out the move, with the fields of the dry run."""
+    """Carry out the move that a form describes."""
     with as_operator(mock, State) as (state, at):
         move = read_move(read(MoveTable, _given(form, _MOVE)), state, at)
         move.change(state)
@@ -255,12 +258,12 @@ async def move(mock: Mock, form: Form) -> str:
 
 
 def _given(fields: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
-    """The fields of a form that are not empty."""
+    """Return the fields of a form that are not empty."""
     return {name: fields[name].strip() for name in names if fields.get(name, "").strip()}
 
 
 def _next(state: State, customer: Customer) -> Forecast | None:
-    """The next invoice, as things are now."""
+    """Return a customer's next invoice if nothing changes. None if there won't be one."""
     used = (definition for definition in customer.definitions if definition.subscriptions)
     soonest = min(used, key=lambda definition: definition.end, default=None)
     if soonest is None:

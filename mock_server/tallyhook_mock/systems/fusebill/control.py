@@ -1,4 +1,4 @@
-"""`/_mock/fusebill`: customers, billing period definitions, and moving billing dates."""
+"""`/_mock/fusebill`: control routes for customers, subscriptions, charges, and previews of moved dates."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +47,7 @@ __all__ = ["DEFINITION", "ROUTES", "Move", "MoveTable", "read_move"]
 
 
 class ActivationTable(SubscriptionTable, kw_only=True):
-    """A subscription for a customer, in one of its definitions if that is named."""
+    """A subscription to create for a customer, optionally in an existing billing period definition."""
 
     customer_id: Id
     billing_period_definition_id: Id | None = None
@@ -69,7 +69,7 @@ class MoveTable(Table):
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """All customers in order of creation."""
+    """List all customers in order of creation."""
     everybody = _state(request).accounts().values()
     customers, more = page(everybody, request.query_params, lambda each: str(each.id))
     return JSONResponse({"customers": [_customer(each) for each in customers], **more})
@@ -77,7 +77,7 @@ async def index(request: Request) -> JSONResponse:
 
 @takes(CustomerTable)
 async def create_customer(request: Request, table: CustomerTable) -> JSONResponse:
-    """Create a customer, with the keys of the catalogue."""
+    """Create a customer from the same keys as in a catalogue."""
     new = read_customer(table)
     with as_operator(mock_of(request), State) as (state, at):
         customer = new_customer(state, new, at)
@@ -86,7 +86,10 @@ async def create_customer(request: Request, table: CustomerTable) -> JSONRespons
 
 @takes(ActivationTable)
 async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
-    """Create a subscription for a `customerId`, with the keys of the catalogue. A definition is optional."""
+    """Create a subscription for the customer `customerId`, from the same keys as in a catalogue.
+
+    If `billingPeriodDefinitionId` is given, the subscription begins in that billing period definition.
+    """
     new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
     if definition_id is not None and new.date is not None:
@@ -99,7 +102,7 @@ async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
 
 @takes(ChargeTable)
 async def charge(request: Request, table: ChargeTable) -> JSONResponse:
-    """Charge a subscription once, `now` or at the `periodEnd`, in full or prorated."""
+    """Charge a subscription once, either `now` or at the `periodEnd`, in full or prorated."""
     with as_operator(mock_of(request), State) as (state, at):
         subscription = state.subscription(_number(request))
         added = add_charge(
@@ -116,7 +119,7 @@ async def charge(request: Request, table: ChargeTable) -> JSONResponse:
 
 @asks(*PAGE)
 async def bills(request: Request) -> JSONResponse:
-    """All bills of a customer, newest first."""
+    """List all bills of a customer, newest first."""
     customer = _named(request)
     newest_first = reversed(customer.bills)
     bills, more = page(newest_first, request.query_params, lambda bill: str(bill.number))
@@ -125,7 +128,10 @@ async def bills(request: Request) -> JSONResponse:
 
 @takes(MoveTable)
 async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
-    """The next three invoices without and with the move of a definition's date or a `subscriptionId`."""
+    """Preview a move: return the next three invoices without it and with it.
+
+    The move gives a billing period definition a new date, or a subscription a new date or definition.
+    """
     with as_operator(mock_of(request), State) as (state, at):
         move = read_move(wish, state, at)
         before, after = move.without(state), move.outcome(state)
@@ -143,7 +149,7 @@ def _named(request: Request) -> Customer:
 
 
 def _number(request: Request) -> int:
-    """The id in the path. 0, which nothing has, if it can't be an id."""
+    """Return the id in the path. If it can't be an id, return 0, which is never an id."""
     written = request.path_params["id"]
     return int(written) if written.isascii() and written.isdigit() and len(written) <= len(str(MOST)) else 0
 
@@ -200,7 +206,7 @@ def _charge(charge: Charge) -> dict[str, Any]:
 
 
 def _forecast(forecast: Forecast) -> dict[str, Any]:
-    """A forecast invoice, and the length of the period that ends with it."""
+    """Return a forecast invoice, with the length of the period that ends with it."""
     return {
         "periodStart": forecast.start.isoformat(),
         "days": forecast.days,
@@ -224,9 +230,10 @@ DEFINITION = "billingPeriodDefinitionId"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The move of a definition's date, or of a subscription.
+    """A move that gives a billing period definition a new date, or a subscription a new date or definition.
 
-    `change` carries it out on a state. Refusal if that is not possible; then nothing changes.
+    `find` returns the definition or subscription that is moved. `change` carries out the move on a state; if
+    that is not possible, it raises Refusal and changes nothing.
     """
 
     customer: Customer
@@ -234,19 +241,19 @@ class Move:
     change: Change
 
     def without(self, state: State) -> list[Forecast]:
-        """The next invoices without the move."""
+        """Return the next invoices without the move."""
         return forecast(state, self.customer, self.find)
 
     def outcome(self, state: State) -> list[Forecast]:
-        """The next invoices with the move, without making it. May raise a Refusal."""
+        """Return the next invoices with the move, but don't make it. Raises Refusal if it is not possible."""
         return forecast(state, self.customer, self.find, self.change)
 
 
 def read_move(table: MoveTable, state: State, at: datetime) -> Move:
-    """Read a move: a date for a definition, or a date or a definition for a `subscriptionId`.
+    """Read a move from a table, after carrying out everything due by now.
 
-    Everything due by now is done first. CatalogError for a bad field; Refusal for something that does not
-    exist or does not fit.
+    The move gives a billing period definition a new date, or a subscription a new date or definition. Raises
+    CatalogError if a field is not valid, and Refusal if something doesn't exist or doesn't fit.
     """
     state.catch_up(at)
     if table.subscription_id is not None:
@@ -291,7 +298,7 @@ def _subscription_move(table: MoveTable, number: int, state: State, at: datetime
 
 
 def _date(table: MoveTable, cycle: Cycle, intervals: int, month: int | None = None) -> InvoiceDate:
-    """The date in a table. `month` is the default month."""
+    """Return the invoice date in a table. If the table has no month, `month` is used."""
     if table.invoice_day is None:
         raise table.wrong("invoiceDay", "a value is required")
     given = month if table.invoice_month is None else table.invoice_month

@@ -25,16 +25,20 @@ class Cycle(StrEnum):
 
 
 def day_of(moment: datetime) -> datetime:
-    """Return midnight UTC of this day. Periods begin and end then (inferred: no source names a time zone)."""
+    """Return midnight UTC on the day of `moment`.
+
+    Billing periods begin and end at midnight UTC (inferred: no source names a time zone).
+    """
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 class InvoiceDate(Value, frozen=True):
-    """A `day` of the month every `intervals` months, or every `intervals` years in a `month`.
+    """The dates on which to bill: a day of the month, every `intervals` months or years.
 
-    With a monthly cycle, the next recharge moves to `month` (documented), and later ones are counted from
-    there. If a month is too short for `day`, the date is its last day. The next long month uses `day` again
-    (inferred). Raises Refusal if `day` doesn't exist in `month`, or in any month if `month` is None.
+    A yearly date needs a `month`. If a monthly date has a `month`, the next recharge moves to that month
+    (documented), and later recharges are counted from it. If a month is too short for `day`, the date is its
+    last day; the next long month uses `day` again (inferred). Raises Refusal if `day` doesn't exist in
+    `month`, or in any month if `month` is None.
     """
 
     cycle: Cycle
@@ -76,7 +80,7 @@ class InvoiceDate(Value, frozen=True):
         return self.cycle, self.intervals
 
     def later(self, moment: datetime, periods: int) -> datetime:
-        """Return the date that is `periods` periods after `moment`, which is one of the invoice dates."""
+        """Return the invoice date `periods` periods after `moment`, which must be an invoice date too."""
         months = 12 * (moment.year - _ERA) + moment.month - 1 + periods * self.months
         return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
 

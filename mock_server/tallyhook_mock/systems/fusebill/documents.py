@@ -1,4 +1,7 @@
-"""Fusebill's JSON documents. Names come from a client if it has them, otherwise from the vendor's pages."""
+"""Writes Fusebill's JSON.
+
+Field names are from a public client if it has them, otherwise from the vendor's pages.
+"""
 
 from datetime import datetime
 from decimal import Decimal
@@ -78,7 +81,11 @@ def write(document: object) -> bytes:
 
 
 def error_document(refusal: Refusal) -> dict[str, Any]:
-    """The shape is documented; the example has the key "Api Error". Naming a field is inferred."""
+    """Return the answer to a refused call.
+
+    The shape is documented. In the vendor's example, the key is "Api Error". That the key can name a field is
+    inferred.
+    """
     return {
         "ErrorId": 0,
         "HttpStatusCode": refusal.status,
@@ -87,19 +94,20 @@ def error_document(refusal: Refusal) -> dict[str, Any]:
 
 
 def moment_text(moment: datetime | None) -> str | None:
-    """`2026-11-01T00:00:00`: without a zone (documented), in UTC (inferred)."""
+    """Return a moment like `2026-11-01T00:00:00`, without a time zone (documented), in UTC (inferred)."""
     return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _own(resource: str, number: int) -> dict[str, Any]:
-    """The id and URI that each resource has (documented)."""
+    """Return the id and the URI that every resource has (documented)."""
     return {"id": number, "uri": f"{_ROOT}/{resource}/{number}"}
 
 
 def definition_document(definition: BillingPeriodDefinition) -> dict[str, Any]:
-    """A definition. Its period ends on the day of the recharge: the source counts both days.
+    """Return a billing period definition as the API shows it.
 
-    `subscriptions` is not a plain array but a list of results (documented); its inner shape is inferred.
+    The period's end date is the day of the recharge. `subscriptions` is an object with a list of `results`,
+    not an array (documented). The shape of a result is inferred.
     """
     settings = definition.settings
     values = (
@@ -158,7 +166,7 @@ def _pending(charge: Charge) -> dict[str, Any]:
 
 
 def subscription_document(subscription: Subscription) -> dict[str, Any]:
-    """A subscription. The names are from an answer in a public program."""
+    """Return a subscription as the API shows it. The names are from an answer in a public program."""
     place, revenue = subscription.place, _monthly(subscription)
     return {
         **_own("subscriptions", subscription.id),
@@ -210,7 +218,7 @@ def product_document(subscription: Subscription, product: SubscriptionProduct) -
 
 
 def _monthly(subscription: Subscription) -> Decimal:
-    """The recurring revenue of a month without usage (inferred)."""
+    """Return a subscription's recurring revenue per month, without usage (inferred)."""
     fixed = (each.amount for each in subscription.products if each.plan.timing is Timing.START)
     return cents(sum(fixed, ZERO) / (subscription.interval.months * subscription.frequency.intervals))
 
@@ -255,7 +263,7 @@ def _plan_product(plan: PlanProduct) -> dict[str, Any]:
 
 
 def item_document(product: SubscriptionProduct, item: Item) -> dict[str, Any]:
-    """A tracked item. The fields other than `reference` are inferred."""
+    """Return a tracked item as the API shows it. All fields except `reference` are inferred."""
     return {
         **_own("subscriptionProductItems", item.id),
         "subscriptionProductId": product.id,
@@ -302,7 +310,10 @@ def purchase_document(purchase: Purchase) -> dict[str, Any]:
 
 
 def draft_document(draft: Draft, *, with_charges: bool = True) -> dict[str, Any]:
-    """A draft. The fields are documented; a charge has its id and the fields that can be changed."""
+    """Return a draft invoice as the API shows it.
+
+    The fields are documented. Each charge has its id and the fields that can be changed.
+    """
     shown = {
         **_own("draftInvoices", draft.id),
         "customerId": draft.customer.id,
@@ -345,7 +356,7 @@ def _draft_charge(draft: Draft, charge: DraftCharge) -> dict[str, Any]:
 
 
 def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool = True) -> dict[str, Any]:
-    """A posted invoice. It is due when posted, and never paid here (inferred)."""
+    """Return a posted invoice as the API shows it. It is due at once, but never paid here (inferred)."""
     bill = invoice.bill
     shown = {
         **_own("invoices", invoice.id),
@@ -385,7 +396,7 @@ def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool
 
 
 def _subject(customer: Customer, item: str) -> dict[str, Any]:
-    """The subscription and product of a charge, if it has any."""
+    """Return the fields that name an invoice line's subscription and product, or None if it has neither."""
     for subscription in customer.subscriptions:
         for product in subscription.products:
             if product.item == item:

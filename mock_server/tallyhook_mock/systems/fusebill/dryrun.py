@@ -1,4 +1,4 @@
-"""Previews how a change affects the next invoices: applies it to a copy and plays the copy forward."""
+"""Previews how a change affects the next invoices, by making it on a copy and advancing the copy in time."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -30,15 +30,16 @@ class Forecast(Value, frozen=True):
 
     @property
     def days_counted(self) -> int:
-        """The number of days including the invoice day, as the source counts."""
+        """The length of the period in days as the vendor counts it, with the day of the invoice."""
         return self.days + 1
 
 
 def forecast(state: State, customer: Customer, find: Find, change: Change | None = None) -> list[Forecast]:
-    """The next three invoices of a definition or subscription, as things are now or after a change.
+    """Return the next three invoices of a billing period definition or subscription.
 
-    `find` and `change` are called with a separate state that only contains a copy of this customer, with the
-    same ids. Refusal if the change is refused.
+    `find` returns the definition or subscription. If `change` is given, it is carried out first. Both
+    functions are called with a separate state that only contains a copy of `customer`, with the same ids.
+    Raises Refusal if the change is refused.
     """
     alone, copy = state.apart(customer)
     if change is not None:

@@ -1,7 +1,7 @@
-"""Webhooks. Without an answer in 2 seconds they are retried 1, 2 and 3 minutes later (documented).
+"""Webhooks. A webhook not answered within 2 seconds is retried 1, 2 and 3 minutes later (documented).
 
-They carry the listener's key in Base64 (documented). The name of the header, the names of the events and the
-bodies are inferred; a listener can choose the header.
+A header has the listener's key in Base64 (documented). The name of the header, the names of the events and
+the bodies are inferred. A listener can choose the header's name.
 """
 
 from datetime import timedelta
@@ -32,7 +32,7 @@ _TYPES = {
 POLICY = Policy(
     "fusebill",
     tuple(_TYPES.values()),
-    # Each a minute after the one before: 1, 2 and 3 minutes after the first failure.
+    # Each retry is a minute after the one before, so 1, 2 and 3 minutes after the first failure.
     (timedelta(minutes=1),) * 3,
     timeout=2.0,
     header="X-Webhook-Key",
@@ -40,12 +40,15 @@ POLICY = Policy(
 
 
 def type_of(happening: Happening) -> str:
-    """The type of the webhook for an event. Empty if there is none."""
+    """Return the type of the webhook that an event sends, or an empty text if it sends none."""
     return _TYPES.get(happening.kind, "")
 
 
 def body(state: State, happening: Happening, type: str) -> bytes:
-    """The body: the subject as the API shows it now, or only an id if it is gone."""
+    """Return the body of a webhook.
+
+    It shows the object as the API does now, or only the id if the object no longer exists.
+    """
     return write(
         {
             "eventType": type,

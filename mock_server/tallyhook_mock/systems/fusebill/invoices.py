@@ -31,9 +31,10 @@ def make_draft(
     *,
     holds: bool = False,
 ) -> Draft:
-    """Make a draft with these lines. It is posted at once if auto-post is on.
+    """Create a draft invoice with these lines. If auto-post is on, the draft is posted at once.
 
-    `holds`: don't post this one, whatever the settings (documented: temporarilyDisableAutoPost).
+    If `holds` is true, the draft is not posted, even if auto-post is on (documented:
+    temporarilyDisableAutoPost).
     """
     charges = [_charge(state, line) for line in lines]
     draft = Draft(state.invoice_ids.next(), customer, charges, at, at, holds)
@@ -49,7 +50,11 @@ def make_draft(
 
 
 def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefinition | None) -> bool:
-    """Whether auto-post is on: for the billing period, else the customer, else the account (documented)."""
+    """Return whether auto-post is on.
+
+    The first setting that is given applies: the billing period's, the customer's, or the account's
+    (documented).
+    """
     settings = (definition.settings.auto_post if definition else None, customer.auto_post)
     return next((each for each in settings if each is not None), state.auto_post)
 
@@ -57,9 +62,10 @@ def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefi
 def collect_held(
     state: State, customer: Customer, lines: list[Line], at: datetime, definition: BillingPeriodDefinition
 ) -> None:
-    """Make the invoice of a renewal. An account setting adds the drafts that a call held.
+    """Create the invoice of a renewal, unless there is nothing to invoice.
 
-    This requires auto-post (documented).
+    A draft is held if a call has kept it from being posted. If auto-post is on and the account is set to post
+    held drafts at a renewal, the invoice includes their charges (documented).
     """
     held = []
     if state.posts_at_renewal and posts_itself(state, customer, definition):
@@ -75,7 +81,10 @@ def collect_held(
 
 
 def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -> Invoice:
-    """Turn a draft, or `only` some of its charges, into an invoice, which is final. May raise a Refusal."""
+    """Post a draft, or only the charges with the ids in `only`. Returns the invoice, which is final.
+
+    Raises Refusal if a charge doesn't exist, or if there is nothing to post.
+    """
     known = {charge.id for charge in draft.charges}
     for number in only:
         if number not in known:
@@ -102,7 +111,7 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
 
 
 class ChargeEdit(Value, frozen=True):
-    """An edit of a draft's charge. None keeps a value."""
+    """A change to a draft's charge. A field that is None changes nothing."""
 
     id: int
     deletes: bool = False
@@ -114,7 +123,10 @@ class ChargeEdit(Value, frozen=True):
 
 
 def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: datetime) -> None:
-    """Change or remove charges of a draft. Charges can't be added (documented). May raise a Refusal."""
+    """Change or remove charges of a draft. Charges can't be added (documented).
+
+    Raises Refusal if a charge doesn't exist.
+    """
     charges = {charge.id: charge for charge in draft.charges}
     changed: dict[int, DraftCharge | None] = {}
     for edit in edits:
@@ -134,7 +146,7 @@ def _charge(state: State, line: Line) -> DraftCharge:
 
 
 def _edited(charge: DraftCharge, edit: ChargeEdit) -> DraftCharge:
-    """The charge after an edit. A new unit price changes the prorated one in proportion (inferred)."""
+    """Return the charge after an edit. A new unit price also changes the prorated price (inferred)."""
     unit = charge.unit if edit.unit is None else edit.unit
     prorated = charge.prorated
     if edit.prorated is not None:

@@ -1,4 +1,4 @@
-"""Lists: filtered, sorted and paged, with headers that describe the page (documented)."""
+"""Filters and sorts lists, and splits them into pages. Headers describe the page (documented)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ class Page(Value, frozen=True):
 
 
 def page(query: Query, found: Sequence[Any], fields: Fields, show: Callable[[Any], Any]) -> Page:
-    """The page that a query asks for. Refusal for a bad filter, order or page."""
+    """Return the page of `found` that a query asks for. Raises Refusal for a bad filter, order or page."""
     written = query.text("query") or ""
     order, expression = query.text("sortOrder"), query.text("sortExpression")
     size = query.whole("pageSize", _SIZE, least=1, most=_LARGEST)
@@ -65,7 +65,10 @@ def page(query: Query, found: Sequence[Any], fields: Fields, show: Callable[[Any
 
 
 def _fits(value: object, wanted: str, name: str) -> bool:
-    """Whether a value is the wanted one, or between two, inclusive (documented: `from|to`)."""
+    """Return whether a value equals `wanted`, or is within the range that `wanted` gives.
+
+    A range is written `from|to`, and includes both ends (documented).
+    """
     first, bar, last = wanted.partition("|")
     if not bar:
         return bool(_as(value, wanted, name) == _key(value))
@@ -74,7 +77,7 @@ def _fits(value: object, wanted: str, name: str) -> bool:
 
 
 def _as(value: object, written: str, name: str) -> Any:
-    """The text from a query, converted to the type of an actual value."""
+    """Convert a text from a query to the type of `value`, and return its sort key."""
     if isinstance(value, datetime):
         return _key(moment(written, name))
     if isinstance(value, bool):
@@ -88,7 +91,7 @@ def _as(value: object, written: str, name: str) -> Any:
 
 
 def _key(value: object) -> Any:
-    """The sort key of a value. None comes first; texts are compared case-insensitively."""
+    """Return the sort key of a value. None comes first; texts are compared case-insensitively."""
     if value is None:
         return (0, "")
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Plans, customers, billing period definitions, subscriptions, drafts and invoices."""
+"""Fusebill's data model: plans, customers, billing period definitions, subscriptions, drafts and invoices."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Timing(StrEnum):
-    """When a product is charged for a period. One name is from an answer, the other is inferred."""
+    """When a product is charged for a period. One name is from an API answer, the other is inferred."""
 
     START = "StartOfPeriod"
     END = "EndOfPeriod"
@@ -50,7 +50,7 @@ class Change(StrEnum):
 
 
 class Reset(StrEnum):
-    """When a product's quantity is reset to that of its plan (documented; two names are inferred)."""
+    """When a product's quantity is reset to the plan's quantity (documented; two names are inferred)."""
 
     NEVER = "Never"
     START = "StartOfPeriod"
@@ -58,7 +58,7 @@ class Reset(StrEnum):
 
 
 class PlanProduct(Value, frozen=True):
-    """A product of a plan, at `price` for one unit and one period."""
+    """A product in a plan. `price` is the price of one unit for one period."""
 
     id: int
     code: str
@@ -74,7 +74,7 @@ class PlanProduct(Value, frozen=True):
 
 
 class Frequency(Value, frozen=True):
-    """How often a plan bills, and its products. Subscriptions are created from it."""
+    """A plan at one billing frequency, with its products. Subscriptions are created from a frequency."""
 
     id: int
     plan_code: str
@@ -85,7 +85,7 @@ class Frequency(Value, frozen=True):
 
 
 class BillingPeriodType(StrEnum):
-    """What the date of a definition is derived from."""
+    """What the date of a billing period definition is derived from."""
 
     CUSTOMER_ACTIVATION = "CustomerActivation"
     FIRST_SUBSCRIPTION_ACTIVATION = "FirstSubscriptionActivation"
@@ -93,11 +93,11 @@ class BillingPeriodType(StrEnum):
 
 
 class Settings(Value, frozen=True):
-    """The other settings of a definition.
+    """The settings of a billing period definition, apart from its date.
 
     `invoice_in_advance` is how many days before its start a period is invoiced (documented). If `auto_post`
-    is None, the customer's setting applies (documented). The others are only stored, since the mock collects
-    no money.
+    is None, the customer's setting applies (documented). The other settings are only stored, because the mock
+    collects no money.
 
     Standing: inferred.
     """
@@ -122,26 +122,26 @@ class Item(Value, frozen=True):
 
 
 class SubscriptionProduct(Entity, eq=False):
-    """A product of a subscription, with its quantity. `item` is the item of its lines."""
+    """A product of a subscription, with its quantity. `item` identifies the product on invoice lines."""
 
     id: int
     plan: PlanProduct
     quantity: Decimal
     item: str
     owes: "Part | None" = None  # prorates the amount of the current period; None for the full amount
-    items: tuple[Item, ...] = ()  # if it is tracked, as many as its quantity
+    items: tuple[Item, ...] = ()  # of a tracked product: one for each unit
 
     @property
     def amount(self) -> Decimal:
-        """The amount of a whole period."""
+        """The product's amount for a whole period."""
         return cents(self.quantity * self.plan.price)
 
 
 class Charge(Value, frozen=True):
-    """A charge that waits for the end of the period. Its amount is fixed.
+    """A single charge for a subscription. Its amount is fixed when it is added.
 
-    A prorated charge covers the time from `start` up to, but not including, `end`: the end of the period when
-    the charge was added.
+    A prorated charge covers the time from `start` up to, but not including, `end`. `end` is the end that the
+    period had when the charge was added, and doesn't change if the period's end is moved.
     """
 
     id: int
@@ -153,7 +153,7 @@ class Charge(Value, frozen=True):
 
     @property
     def item(self) -> str:
-        """The item of its line."""
+        """The text that identifies the charge on an invoice line."""
         return f"charge {self.id}"
 
     @property
@@ -162,10 +162,10 @@ class Charge(Value, frozen=True):
 
 
 class Draft(Entity, eq=False):
-    """An invoice that is not posted. Its charges can be changed, and nothing is owed yet (documented).
+    """An invoice that is not posted yet. Its charges can be changed, and nothing is owed (documented).
 
-    A call can hold a draft (`held`) even if auto-post is on. The status is always Ready; Pending and
-    Projected don't occur here.
+    If auto-post is on, a call can still prevent a draft from being posted (`held`). In the mock the status of
+    a draft is always Ready, never Pending or Projected.
     """
 
     id: int
@@ -185,7 +185,7 @@ class Draft(Entity, eq=False):
 
 
 class DraftCharge(Entity, eq=False):
-    """A charge of a draft. `prorated` is the price of a unit for the charged days."""
+    """A charge in a draft. `unit` is the price of a unit, and `prorated` its price for the charged days."""
 
     id: int
     line: Line
@@ -195,7 +195,7 @@ class DraftCharge(Entity, eq=False):
 
 
 class Invoice(Entity, eq=False):
-    """A posted draft: a final bill."""
+    """A final invoice, posted from a draft."""
 
     id: int
     draft: int
@@ -205,11 +205,11 @@ class Invoice(Entity, eq=False):
     notes: str = ""
     po_number: str | None = None
     terms: str = ""
-    is_hidden: bool = False  # on the customer's own pages
+    is_hidden: bool = False  # whether the customer's own pages hide it
 
 
 class Purchase(Entity, eq=False):
-    """A product bought once. It is a draft until it is finalised."""
+    """A product that is bought once. The purchase is a draft until it is finalised."""
 
     id: int
     customer: "Customer"
@@ -221,10 +221,11 @@ class Purchase(Entity, eq=False):
 
 
 class Subscription(Entity, eq=False):
-    """A subscription: quantities of a plan's products for each period, however long that is.
+    """A subscription to the products of a plan. A period costs the same however long it is.
 
-    The current period is from `start` up to, not including, `end`, the next recharge of its definition. A
-    draft has no definition and bills nothing.
+    The current period lasts from `start` up to, but not including, `end`, which is the next recharge (billing
+    date) of the subscription's billing period definition. A draft subscription has no definition and bills
+    nothing.
     """
 
     id: int
@@ -238,18 +239,18 @@ class Subscription(Entity, eq=False):
     status: str = "Draft"
     reference: str = ""
     provisioned: datetime | None = None
-    charges: list[Charge] = field(default_factory=list)  # in order of adding
+    charges: list[Charge] = field(default_factory=list)  # oldest first
 
     @property
     def definition(self) -> "BillingPeriodDefinition":
-        """The definition that it is in. Refusal if it is in none."""
+        """The subscription's billing period definition. Raises Refusal if it has none."""
         if self.place is None:
             raise conflict("subscriptionId", f"{self.id} is {self.status}: it is in no billing period")
         return self.place
 
     @property
     def begun(self) -> datetime:
-        """The start of the current period."""
+        """The start of the current period, or for a draft, when the subscription was created."""
         return self.created if self.start is None else self.start
 
     @property
@@ -274,21 +275,21 @@ class Subscription(Entity, eq=False):
 
     @property
     def item(self) -> str:
-        """The item of the lines of the plan's first product."""
+        """The text that identifies the plan's first product on invoice lines."""
         return f"subscription {self.id}"
 
     @property
     def items(self) -> frozenset[str]:
-        """The items of all its lines."""
+        """The texts that identify the subscription's products on invoice lines."""
         return frozenset((self.item, *(product.item for product in self.products)))
 
     @property
     def amount(self) -> Decimal:
-        """The amount of a whole period, with the present quantities."""
+        """The subscription's amount for a whole period, with the present quantities."""
         return sum((product.amount for product in self.products), ZERO)
 
     def line(self, product: SubscriptionProduct, amount: Decimal | None = None) -> Line:
-        """The line that bills a product for the current period."""
+        """Return the line that bills a product for the current period, by default with the full amount."""
         if amount is None:
             amount = product.amount
         plan = product.plan
@@ -296,10 +297,10 @@ class Subscription(Entity, eq=False):
 
 
 class BillingPeriodDefinition(Entity, eq=False):
-    """A billing period definition: when the subscriptions in it bill.
+    """A billing period definition. It says when its subscriptions are billed.
 
-    The current period is from `start` up to, not including, `end`, the next recharge. `cycle_days` is how
-    many days a whole period would have if its date had not been moved.
+    The current period lasts from `start` up to, but not including, `end`, which is the next recharge (billing
+    date). `cycle_days` is how many days the whole period would have if the date had not been moved.
     """
 
     id: int
@@ -316,7 +317,7 @@ class BillingPeriodDefinition(Entity, eq=False):
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
 
-    # The end of a period that was invoiced before it began.
+    # The end of the next period, if that was already invoiced in advance.
     invoiced_to: datetime | None = None
 
     @property
@@ -325,41 +326,44 @@ class BillingPeriodDefinition(Entity, eq=False):
 
     @property
     def days(self) -> int:
-        """The length of the current period in days. Each day is in one period only."""
+        """The length of the current period in days, without the day of the recharge."""
         return (self.end - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The days of the current period as the source counts them, including the day of the recharge."""
+        """The length of the current period in days as the vendor counts it, with the day of the recharge."""
         return self.days + 1
 
     def part_from(self, day: datetime) -> "Part":
-        """The rest of the period from a day on, including that day."""
+        """Return the rest of the current period from `day` on, including that day."""
         return Part(day, self.end, self.cycle_days)
 
     def prorate(self, amount: Decimal, day: datetime) -> Decimal:
-        """The part of an amount for the rest of the period from a day on.
+        """Return the part of `amount` for the rest of the current period, from `day` on.
 
-        The rest lasts until the present end (documented). Prorated by days, including that day, relative to
-        the days that the period had before its date was moved (inferred).
+        The rest lasts until the period's present end (documented). It is counted in days, including `day`,
+        and divided by the days that the period had before its date was moved (inferred).
         """
         return self.part_from(day)(amount)
 
 
 class Part(Value, frozen=True):
-    """Prorates an amount for a subscription that begins on a day within a period."""
+    """The part of a period from `day` to `end`. The whole period has `days` days.
+
+    Call the part to prorate an amount.
+    """
 
     day: datetime
     end: datetime
     days: int
 
     def __call__(self, amount: Decimal) -> Decimal:
-        """The prorated amount. Moving the period's date does not change it (documented)."""
+        """Return the prorated amount. It doesn't change if the period's date is moved (documented)."""
         return cents(amount * (self.end - self.day).days / self.days)
 
 
 class Customer(Entity, eq=False):
-    """A customer. `details` are fields of the API without effect here: names, e-mail, reference."""
+    """A customer. `details` are fields without effect in the mock: names, e-mail address and reference."""
 
     id: int
     name: str
@@ -371,5 +375,5 @@ class Customer(Entity, eq=False):
     drafts: list[Draft] = field(default_factory=list)  # oldest first
     invoices: list[Invoice] = field(default_factory=list)  # in the order of the bills
     definitions: list[BillingPeriodDefinition] = field(default_factory=list)
-    subscriptions: list[Subscription] = field(default_factory=list)  # in the order of activation
+    subscriptions: list[Subscription] = field(default_factory=list)  # in the order of creation
     bills: list[Bill] = field(default_factory=list)  # oldest first

@@ -1,4 +1,7 @@
-"""The story of a customer at Fusebill, with a row for each subscription and one for prorated charges."""
+"""Prepares the picture of a Fusebill customer.
+
+The picture has a row for each subscription, and one for prorated charges.
+"""
 
 from collections.abc import Iterator
 
@@ -22,7 +25,7 @@ _TURNS = {
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
-    """The story of a customer so far."""
+    """Return what the picture of a customer shows: its history and its next invoices."""
     now, waiting = mock.clock.now(), tuple(_waiting(customer))
     own = {item for subscription in customer.subscriptions for item in subscription.items}
     billed = (line for bill in customer.bills for line in bill.lines)
@@ -52,7 +55,7 @@ def _subject(subscription: Subscription) -> Subject:
 
 
 def _waiting(customer: Customer) -> Iterator[Line]:
-    """Lines to bill at the end of the period: products charged then, and waiting charges."""
+    """Yield the lines to bill at the end of the period: products charged then, and waiting charges."""
     for subscription in customer.subscriptions:
         if subscription.is_active:
             yield from (

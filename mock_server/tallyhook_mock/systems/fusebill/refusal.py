@@ -1,4 +1,4 @@
-"""Refusals, and the fields that their errors name."""
+"""Fusebill's refusals. Each names the field that its error is about."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,10 @@ __all__ = ["Refusal", "conflict", "invalid", "not_found"]
 
 
 class Refusal(base.Refusal):
-    """`key` names the field that the error is about. The vendor's example has "Api Error" there."""
+    """A refused call. `key` names the field that the error is about.
+
+    In the vendor's example, it is "Api Error".
+    """
 
     def __init__(self, status: int, key: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, message, headers)
@@ -23,7 +26,10 @@ def invalid(key: str, message: str) -> Refusal:
 
 
 def conflict(key: str, message: str) -> Refusal:
-    """A valid call against a business rule (409 is documented; which rule gives it is inferred)."""
+    """Return a Refusal with status 409, for a valid call that a business rule forbids.
+
+    The status is documented, but which rules lead to it is inferred.
+    """
     return Refusal(409, key, message)
 
 

@@ -1,4 +1,4 @@
-"""A call with its JSON body and its query. Each field is checked when it is read."""
+"""A call of the API, with its JSON body and its query. Each field is checked when it is read."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -46,7 +46,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> None:
-    """Raise Refusal if an object has the same name twice. msgspec would use the last one."""
+    """Raise Refusal if an object has the same name twice. msgspec would silently use the last value."""
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -56,7 +56,7 @@ def _once(pairs: Sequence[tuple[str, object]]) -> None:
 class Fields:
     """The fields of a body. A field that is `null` is treated as missing.
 
-    All methods raise Refusal with the field's name if a field has the wrong type or value.
+    All methods raise Refusal, naming the field, if a field has the wrong type or value.
     """
 
     def __init__(self, body: bytes, known: Collection[str]) -> None:
@@ -75,7 +75,7 @@ class Fields:
 
     @classmethod
     def of(cls, values: object, known: Collection[str], place: str) -> "Fields":
-        """Return the fields of an object inside a body. `place` is its name in error messages."""
+        """Return the fields of an object inside a body. `place` is the object's name in error messages."""
         fields = cls.__new__(cls)
         fields._take(values, known, place)
         return fields
@@ -89,7 +89,7 @@ class Fields:
         self._values: dict[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
-        """Whether the body has a field with this name, even if it is `null`."""
+        """Return whether the body has a field with this name, even if it is `null`."""
         return name in self._values
 
     def whole(self, name: str, default: Default, *, least: int = 0, most: int = _MOST) -> int | Default:
@@ -101,14 +101,17 @@ class Fields:
         return value
 
     def id(self, name: str) -> int:
-        """Return a required id."""
+        """Return the id in a required field."""
         value = self.whole(name, None)
         if value is None:
             raise invalid(name, "required")
         return value
 
     def number(self, name: str, *, places: int, least: Decimal | None = Decimal(0)) -> Decimal | None:
-        """Return a number with at most `places` decimals. None if the field is missing."""
+        """Return the number in a field. None if the field is missing.
+
+        The number may have at most `places` decimals. It must be at least `least`, unless that is None.
+        """
         value = self._values.get(name)
         if value is None:
             return None
@@ -149,7 +152,7 @@ class Fields:
         return value or []
 
     def same(self, name: str, value: object) -> None:
-        """Check a read-only field. Raises Refusal if the body has any value other than the present one."""
+        """Raise Refusal if the body changes a read-only field. `value` is the field's present value."""
         given = self._values.get(name)
         if given is not None and given != value:
             raise invalid(name, f"it can't be changed here; it is {value}")
@@ -158,7 +161,8 @@ class Fields:
 class Query:
     """The parameters of a query. Their names are case-insensitive.
 
-    Methods raise Refusal if a value is not valid. `nothing_else` raises it for unknown parameters.
+    All methods raise Refusal if a value is not valid. `nothing_else` raises Refusal if there is a parameter
+    that hasn't been read.
     """
 
     def __init__(self, query: bytes) -> None:
@@ -210,7 +214,10 @@ class Query:
 
 
 def moment(written: str, name: str) -> datetime:
-    """Read a date and time. Without a time zone it is taken as UTC. Raises Refusal if it isn't one."""
+    """Return the date and time in a parameter. If it has no time zone, it is read as UTC.
+
+    Raises Refusal if the text isn't a date. `name` is the parameter's name in the error.
+    """
     try:
         return parse_moment(written).astimezone(UTC)
     except ValueError:
@@ -232,13 +239,13 @@ _READING: set[Handler] = set()
 
 
 def reads_query(handle: Handler) -> Handler:
-    """Mark a handler that reads its query, and calls `nothing_else` itself."""
+    """Mark a handler as one that reads its query. The handler must call `nothing_else` itself."""
     _READING.add(handle)
     return handle
 
 
 def check_query(handle: Handler, query: Query) -> None:
-    """Raise Refusal for any parameter, such as `preview`, unless this handler reads its query."""
+    """Raise Refusal if the query has a parameter, such as `preview`, but the handler doesn't read queries."""
     if handle not in _READING:
         query.nothing_else()
 

@@ -1,4 +1,4 @@
-"""Fusebill's rules: billing period definitions, recharges, subscriptions, and moves between periods."""
+"""Fusebill's rules for billing period definitions, recharges and subscriptions."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -47,9 +47,10 @@ __all__ = [
 
 
 def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, intervals: int) -> InvoiceDate:
-    """The default date for this type of definition (inferred).
+    """Return the default date for a billing period definition of this type (inferred).
 
-    Refusal if the type needs a date, or if no subscription was activated yet.
+    Raises Refusal if the type has no default date, or if it uses the date of the first subscription and none
+    has been activated yet.
     """
     if type is BillingPeriodType.CUSTOMER_ACTIVATION:
         return InvoiceDate.of(cycle, customer.created, intervals)
@@ -71,9 +72,9 @@ def definition_of(
     manually_created: bool = False,
     end: datetime | None = None,
 ) -> BillingPeriodDefinition:
-    """A definition with the id 0 that is not part of the state.
+    """Return a new billing period definition with the id 0. It is not added to the state.
 
-    Its first period lasts from this day to its next date, or to `end`.
+    Its first period lasts from the day of `at` to the next invoice date, or to `end` if that is given.
     """
     end = end or date.first_end(day_of(at))
     return BillingPeriodDefinition(
@@ -91,7 +92,10 @@ def definition_of(
 
 
 def create_definition(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Give a customer a definition from `definition_of`. It bills nothing while it is empty (documented)."""
+    """Add a billing period definition from `definition_of` to its customer, and schedule its recharge.
+
+    A definition without subscriptions bills nothing (documented).
+    """
     definition.id = state.ids.next()
     state.add_definition(definition)
     plan_recharge(state, definition)
@@ -107,10 +111,10 @@ def edit_definition(
     date: InvoiceDate | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Move the date, or change the settings. Omitted values stay.
+    """Move a billing period definition's date, or change its settings. Arguments that are None are ignored.
 
-    The current period then ends on the new date at the same cost (documented). Refusal if the cycle would
-    change.
+    After a move, the current period ends on the new date, at the same cost (documented). Raises Refusal if
+    the cycle would change.
     """
     if date is not None and date.frequency != definition.date.frequency:
         raise conflict("cycle", f"a definition stays {_said(definition.date)}; create another one")
@@ -122,7 +126,7 @@ def edit_definition(
 
 
 def delete_definition(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Delete a definition. Refusal while it has subscriptions (documented)."""
+    """Delete a billing period definition. Raises Refusal if it still has subscriptions (documented)."""
     if definition.subscriptions:
         named = ", ".join(str(subscription.id) for subscription in definition.subscriptions)
         raise conflict("id", f"the subscriptions {named} are in it; move them to another definition first")
@@ -146,7 +150,7 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Schedule the recharge at the end of the period, and an invoice in advance if that is set.
+    """Schedule a billing period definition's next recharge, and an invoice in advance if its settings say so.
 
     Standing: documented; inferred.
     """
@@ -158,9 +162,9 @@ def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
 
 
 def begin(subscription: Subscription, start: datetime, part: Part | None = None) -> list[Line]:
-    """Begin the current period of the definition. Returns the lines to bill now.
+    """Begin a subscription's period. Returns the lines to bill now, which the caller puts on an invoice.
 
-    `part` prorates a period that is not whole. The caller puts the lines on the customer's next invoice.
+    `part` prorates a period that is not whole.
     """
     subscription.start = start
     lines = []
@@ -175,10 +179,10 @@ def begin(subscription: Subscription, start: datetime, part: Part | None = None)
 
 
 def follow(subscription: Subscription) -> None:
-    """Extend or shorten the lines that billed the current period to its new end.
+    """Update a subscription's invoice lines after the end of its current period was moved.
 
-    The amount stays: more days cost nothing, and fewer refund nothing (documented). That the line's dates
-    change, so that no day is billed twice, is inferred.
+    The lines then end at the new end, so that no day is billed twice (inferred). The amounts don't change:
+    additional days cost nothing, and lost days are not refunded (documented).
     """
 
     def followed(line: Line) -> Line:
@@ -197,7 +201,7 @@ def follow(subscription: Subscription) -> None:
 
 
 def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Invoice the next period before it begins, if the definition is set to do so."""
+    """Invoice the next billing period before it begins, if the definition's settings still say so."""
     ahead = timedelta(days=definition.settings.invoice_in_advance)
     if definition.is_deleted or definition.end - ahead != at or definition.invoiced_to is not None:
         return
@@ -214,11 +218,12 @@ def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: dateti
 
 
 def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """End the current period and begin the next, with one invoice for all its subscriptions.
+    """End a billing period definition's current period and begin the next.
 
-    An empty definition only moves to its next period.
+    All its subscriptions are billed on one invoice. A definition without subscriptions only moves to its next
+    period.
     """
-    if definition.is_deleted or definition.end > at:  # moved since this was scheduled
+    if definition.is_deleted or definition.end > at:  # deleted, or moved since this was scheduled
         return
     moment, following = definition.end, definition.date.later(definition.end, 1)
     billed = _billed(definition)
@@ -235,12 +240,14 @@ def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -
 
 
 def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
-    """The subscriptions to bill. A customer on hold is not invoiced (inferred)."""
+    """Return the subscriptions to bill. There are none if the customer is on hold (inferred)."""
     return definition.subscriptions if definition.customer.status == "Active" else []
 
 
 def _finish(subscription: Subscription) -> Iterable[Line]:
-    """The lines due at the end of a period: the quantities at that time, and the waiting charges.
+    """End a subscription's period, and yield the lines to bill.
+
+    They bill products charged at the end, by their quantities at that time, and the waiting charges.
 
     Standing: documented.
     """
@@ -264,9 +271,10 @@ class NewCustomer(Value, frozen=True):
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to begin. It bills on `date`; with None, on the day on which it begins.
+    """A subscription to create.
 
-    With `prorate`, a first period that is not whole is prorated.
+    If `date` is None, the subscription bills on the day of the month or year on which it begins. If `prorate`
+    is true, a first period that is not whole is prorated.
     """
 
     frequency: Frequency
@@ -277,7 +285,7 @@ class NewSubscription(Value, frozen=True):
 
 
 def new_customer(state: State, new: NewCustomer, at: datetime) -> Customer:
-    """Create a customer. Refusal if another one has the id."""
+    """Create a customer. Raises Refusal if the id is taken."""
     customer = Customer(state.customer_id(new.id), new.name, new.currency, at, new.status, new.auto_post)
     customer.details.update(new.details)
     state.add_customer(customer)
@@ -286,7 +294,7 @@ def new_customer(state: State, new: NewCustomer, at: datetime) -> Customer:
 
 
 def draft_subscription(state: State, customer: Customer, new: NewSubscription, at: datetime) -> Subscription:
-    """Create a subscription that bills nothing until it is activated. Refusal if the id is taken."""
+    """Create a subscription that bills nothing until it is activated. Raises Refusal if the id is taken."""
     subscription = Subscription(
         state.subscription_id(new.id), customer, None, new.frequency, [], at, reference=new.reference
     )
@@ -306,10 +314,11 @@ def activate(
     at: datetime,
     into: BillingPeriodDefinition | None = None,
 ) -> Subscription:
-    """Begin a subscription in a definition with its date, or else in a new one.
+    """Create a subscription and activate it in the billing period definition `into`.
 
-    `into` may name the definition. Charges for the start of the first period, prorated or not, are invoiced
-    now. Refusal if the definition has another customer or frequency, or if the id is taken.
+    If `into` is None, the customer's definition with the subscription's date is used, or created if there is
+    none. Products charged at the start of a period are invoiced now, prorated or in full. Raises Refusal if
+    the definition has another customer or frequency, or if the id is taken.
 
     Standing: inferred.
     """
@@ -330,7 +339,7 @@ def start(
     into: BillingPeriodDefinition | None = None,
     holds: bool = False,
 ) -> None:
-    """Activate a draft subscription. Refusal if it is not a draft."""
+    """Activate a draft subscription. Raises Refusal if it isn't a draft, or if the customer isn't active."""
     customer, frequency = subscription.customer, subscription.frequency
     if subscription.status != "Draft":
         raise conflict(
@@ -359,7 +368,7 @@ def start(
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """End a subscription. Usage of the period so far is invoiced; nothing is refunded (inferred)."""
+    """Cancel a subscription. Usage of the period so far is invoiced, and nothing is refunded (inferred)."""
     definition = subscription.definition
     lines = list(_finish(subscription))
     definition.subscriptions.remove(subscription)
@@ -373,11 +382,12 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
 def move(
     state: State, subscription: Subscription, into: BillingPeriodDefinition | InvoiceDate, at: datetime
 ) -> None:
-    """Move a subscription to another definition of its customer, or to a new one with a date.
+    """Move a subscription to another billing period definition of its customer, or to a new one.
 
-    Its current period then ends with the definition's. With a date, it ends as if the date were moved. The
-    cost stays the same (inferred from moving a date). Refusal if the definition has another customer or
-    cycle.
+    `into` is the definition, or the date of the new one. The subscription's current period then ends when the
+    period of that definition ends. If it is new, its period ends as if the date of the subscription's present
+    definition were moved. The cost stays the same (inferred from moving a date). Raises Refusal if the
+    definition has another customer or cycle.
     """
     if isinstance(into, BillingPeriodDefinition):
         check_target(into, subscription.customer, subscription.frequency)
@@ -408,10 +418,11 @@ def add_charge(
     at_period_end: bool,
     at: datetime,
 ) -> Charge:
-    """Charge once, in full or prorated for the rest of the period.
+    """Charge a subscription once, in full or prorated for the rest of the period.
 
-    A prorated amount is calculated now, from the present end of the period, even if it is billed at the end.
-    Moving the date later changes when it is billed, but not how much (documented).
+    A prorated amount is calculated now, up to the present end of the period, even if it is billed at the end.
+    If the period's date is moved afterwards, the charge is billed on the new date, with the same amount
+    (documented).
     """
     day = day_of(at)
     charge = Charge(state.ids.next(), name, amount, at)
@@ -430,7 +441,7 @@ def add_charge(
 
 
 def check_target(definition: BillingPeriodDefinition, customer: Customer, frequency: Frequency) -> None:
-    """Refusal if subscriptions of this customer and frequency can't be in this definition.
+    """Raise Refusal if a billing period definition can't have a subscription of this customer and frequency.
 
     Standing: documented.
     """

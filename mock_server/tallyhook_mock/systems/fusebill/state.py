@@ -29,8 +29,9 @@ __all__ = ["State"]
 class State(BillingSystem):
     """Customers with their definitions, subscriptions and bills.
 
-    The functions in `rules`, `usage` and `invoices` are commands: each takes the state and the moment,
-    changes the state or raises a `Refusal`, and leaves what happened for `take_events`.
+    The functions in `rules`, `usage` and `invoices` are commands. Each takes the state and the present time,
+    and either changes the state or raises Refusal. `take_events` returns the events that the commands have
+    created.
     """
 
     def __init__(self) -> None:
@@ -64,7 +65,7 @@ class State(BillingSystem):
 
     @property
     def has_own_keys(self) -> bool:
-        """Whether the catalogue has set API keys."""
+        """Whether a catalogue has set API keys."""
         return self.api_keys != State().api_keys
 
     def forecast(self, id: str, count: int) -> list[Coming]:
@@ -72,9 +73,10 @@ class State(BillingSystem):
         return coming_bills(alone, customer.bills, count)
 
     def apart(self, customer: Customer) -> "tuple[State, Customer]":
-        """A separate state with a copy of one customer. Its ids continue from this one's.
+        """Return a separate state that contains only a copy of this customer. Also returns the copy.
 
-        It posts invoices automatically, so that a forecast does not stop at drafts.
+        New ids in the separate state continue from this state's ids. The copy's invoices are posted
+        automatically, so that a forecast doesn't stop at drafts.
         """
         alone = State()
         alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
@@ -105,7 +107,7 @@ class State(BillingSystem):
             raise not_found("subscriptionId", id) from None
 
     def product(self, id: int) -> tuple[Subscription, SubscriptionProduct]:
-        """A subscription and its product with this id."""
+        """Find a subscription's product by id. Returns the subscription and the product."""
         for subscription in self._subscriptions.values():
             for product in subscription.products:
                 if product.id == id:
@@ -113,7 +115,7 @@ class State(BillingSystem):
         raise not_found("subscriptionProductId", id)
 
     def item(self, id: int) -> tuple[Subscription, SubscriptionProduct, Item]:
-        """A tracked item, with its subscription and product."""
+        """Find a tracked item by id. Returns the item's subscription, its product, and the item."""
         for subscription in self._subscriptions.values():
             for product in subscription.products:
                 for item in product.items:
@@ -122,7 +124,7 @@ class State(BillingSystem):
         raise not_found("id", id)
 
     def drafts(self) -> Iterable[Draft]:
-        """All drafts in order of creation."""
+        """Return all drafts in order of creation."""
         found = (draft for customer in self._customers.values() for draft in customer.drafts)
         return sorted(found, key=lambda draft: draft.id)
 
@@ -133,7 +135,7 @@ class State(BillingSystem):
         raise not_found("draftInvoiceId", id)
 
     def invoices(self) -> Iterable[tuple[Customer, Invoice]]:
-        """All invoices in order of posting."""
+        """Return all invoices, each with its customer, in the order in which they were posted."""
         found = ((customer, each) for customer in self._customers.values() for each in customer.invoices)
         return sorted(found, key=lambda pair: pair[1].bill.number)
 
@@ -158,11 +160,17 @@ class State(BillingSystem):
     # -- changing (for the commands)
 
     def customer_id(self, given: int | None) -> int:
-        """The id for a new customer. Refusal if the given one is taken."""
+        """Return the id for a new customer: `given`, or if that is None, the next free id.
+
+        Raises Refusal if `given` is taken.
+        """
         return self._new_id(given, self._customers)
 
     def subscription_id(self, given: int | None) -> int:
-        """The id for a new subscription. Refusal if the given one is taken."""
+        """Return the id for a new subscription: `given`, or if that is None, the next free id.
+
+        Raises Refusal if `given` is taken.
+        """
         return self._new_id(given, self._subscriptions)
 
     def _new_id(self, given: int | None, taken: Collection[int]) -> int:
@@ -174,7 +182,7 @@ class State(BillingSystem):
         return given
 
     def add_customer(self, customer: Customer) -> None:
-        """Add a customer with everything that belongs to it."""
+        """Add a customer with its definitions and subscriptions."""
         self._customers[customer.id] = customer
         self._definitions.update((definition.id, definition) for definition in customer.definitions)
         self._subscriptions.update((subscription.id, subscription) for subscription in customer.subscriptions)

@@ -1,4 +1,7 @@
-"""Usage: the quantity of a subscription's product, set or changed by a difference (documented)."""
+"""Usage: sets the quantity of a subscription's product, as a total or by a difference (documented).
+
+Also carries out purchases.
+"""
 
 from datetime import datetime
 from decimal import Decimal
@@ -36,10 +39,12 @@ def set_quantity(
     holds: bool = False,
     is_preview: bool = False,
 ) -> None:
-    """Set a quantity to a total. A product charged at the end of the period is billed for this quantity.
+    """Set the quantity of a subscription's product. `quantity` is the new total.
 
-    For a product charged at the start, the plan says when additional units are charged: at once, at the end,
-    or not at all. Fewer units refund nothing (inferred). A preview raises the same Refusals.
+    If the product is charged at the end of the period, it is billed for the quantity at that time. If it is
+    charged at the start, the plan says when additional units are charged: at once, at the end, or not at all.
+    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set. A preview only
+    checks whether it can be set.
 
     Standing: documented.
     """
@@ -76,7 +81,10 @@ def set_items(
     *,
     holds: bool = False,
 ) -> None:
-    """Set the items of a tracked product. Its quantity is their number. May raise a Refusal."""
+    """Set the items of a tracked product. The product's quantity becomes the number of items.
+
+    Raises Refusal if the product isn't tracked, or if an item doesn't have a reference of its own.
+    """
     if not product.plan.is_tracked:
         raise conflict("subscriptionProductId", f"{product.id} tracks no items: set its quantity")
     references = [item.reference for item in items]
@@ -90,14 +98,14 @@ def set_items(
 
 
 def buy(state: State, customer: Customer, plan: PlanProduct, quantity: Decimal, at: datetime) -> Purchase:
-    """Buy a product once: a draft, which is charged when it is finalised."""
+    """Create a purchase of a product. The purchase is a draft, and is charged when it is finalised."""
     purchase = Purchase(state.invoice_ids.next(), customer, plan, quantity, at, plan.name)
     state.purchases[purchase.id] = purchase
     return purchase
 
 
 def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = False) -> None:
-    """Charge for a purchase. Refusal if it is not a draft."""
+    """Charge for a purchase. Raises Refusal if it is not a draft."""
     if purchase.status != "Draft":
         raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
     purchase.status = "Purchased"
@@ -108,7 +116,7 @@ def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = Fa
 
 
 def cancel_purchase(purchase: Purchase) -> None:
-    """Cancel a purchase. Refusal if it is finalised or cancelled."""
+    """Cancel a purchase. Raises Refusal if it is already finalised or cancelled."""
     if purchase.status != "Draft":
         raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
     purchase.status = "Cancelled"
