@@ -22,21 +22,22 @@ _MARKS = {
 
 
 @click.command(cls=Command)
-@click.option("--url", metavar="URL", help="The listener's registered address.")
+@click.option("--url", metavar="URL", help="The listener's URL, as registered with the billing system.")
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A file of NAME=value lines, which override the environment.",
 )
-@click.option("--prefix", default="TALLYHOOK_", help="The prefix of the variables' names.")
+@click.option("--prefix", default="TALLYHOOK_", help="The prefix of the environment variables' names.")
 @json_option
 def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -> None:
     """Check a receiver's settings, keys, API access, clock, inbox and listener, and say what to fix.
 
-    Reads the variables of `Receiver.from_environment`. Sends signed test hooks of the type `tallyhook.doctor`
-    to --url, and deletes them from the inbox afterwards. No handler gets them. Exits with 1 if something is
-    bad. A ! marks what looks wrong but may be intended.
+    Reads the same environment variables as `Receiver.from_environment`. Sends signed test hooks of the type
+    `tallyhook.doctor` to --url, and deletes them from the inbox afterwards. No handler gets these hooks.
+
+    A ! marks something that looks wrong but may be intended. Exits with 1 if anything is bad.
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
