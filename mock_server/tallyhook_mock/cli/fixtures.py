@@ -149,9 +149,9 @@ def cheddar_receiver_client(_cheddar_world: World) -> ReceiverClient:
 
 @pytest.fixture
 def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
-    """Let the mock `cheddar` answer requests to Cheddar's real URL, for code that creates its own client.
+    """Let the mock answer calls to Cheddar's real URL, for code that creates its own client.
 
-    The fixture is a respx router with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
+    Returns a respx router with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
     """
     from tallyhook.cheddar.client import BASE_URL
 

@@ -206,7 +206,7 @@ async def _passed_on(
 
 
 def _print(body: bytes, is_genuine: bool, status: int, product: str = "") -> None:
-    """Print one line about a hook and its answer. The line contains `product` if there are several products."""
+    """Print one line about a hook and its answer, with the product's code if `product` is not empty."""
     from tallyhook import DecodeError, events
 
     line = Text()

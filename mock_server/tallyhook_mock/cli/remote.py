@@ -217,7 +217,7 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
 
 
 def trust() -> "ssl.SSLContext":
-    """Return TLS settings that trust the system's certificate authorities and that of `tallyhook mock --tls`."""
+    """Return TLS settings that trust the authorities of the system and of `tallyhook mock --tls`."""
     import ssl
 
     from tallyhook_mock.tls import default_directory

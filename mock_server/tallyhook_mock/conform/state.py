@@ -1,4 +1,4 @@
-"""The file that stores a run, so that it can continue another day. It contains no password."""
+"""Stores a run in a file, so that the run can continue another day. The file contains no password."""
 
 import os
 from datetime import datetime
@@ -13,7 +13,7 @@ __all__ = ["Progress", "State", "load", "save"]
 
 
 class Progress(msgspec.Struct):
-    """The progress of a probe. The probe continues at `step`, unless it has a finding or a reason."""
+    """The progress of a probe. The probe continues at `step`, unless `finding` or `reason` is set."""
 
     step: int = 0
     wait_until: datetime | None = None
@@ -59,7 +59,7 @@ def load(file: Path) -> State:
 
 
 def save(state: State, file: Path) -> None:
-    """Write a run to its file, atomically. Raises Unusable if the file can't be written."""
+    """Write a run to its file atomically. Raises Unusable if the file can't be written."""
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))

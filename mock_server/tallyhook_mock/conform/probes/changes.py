@@ -13,7 +13,7 @@ _CENTS = Decimal("0.05")  # how far an amount may be from the calculated one
 
 
 def free_to_paid(visit: Visit) -> Finding:
-    """The paid plan first bills ten days after sign-up, the free plan a month after sign-up."""
+    """Change from a free plan, billed a month after sign-up, to a paid one, first billed after ten days."""
     begun = visit.new(FREE, pays=False).created
     customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer
     after = customer.pending.billing_at - begun
@@ -30,7 +30,7 @@ def prorated_change_in_trial(visit: Visit) -> Finding:
 
 
 def proration_base(visit: Visit) -> Finding:
-    """A month costs 300.00, of which a credit covers 100.00. The whole month is still unused."""
+    """Change the plan right after the sign-up, when a month cost 300.00 and a credit covered 100.00 of it."""
     credit = {
         "charges[0][chargeCode]": "conform-credit",
         "charges[0][quantity]": "1",
@@ -57,7 +57,10 @@ def begin_period(visit: Visit) -> Wait:
 
 
 def proration_unit(visit: Visit) -> Finding:
-    """Change the plan half a day into the period, when the two alternatives differ by several dollars."""
+    """Change the plan half a day into the period.
+
+    At that time, the credits by the second and by the day differ by several dollars.
+    """
     begun = datetime.fromisoformat(visit.memory["begun"])
     ends = datetime.fromisoformat(visit.memory["ends"])
     customer = visit.edit(more={"planCode": visit.plan(PRORATED)}).customer
@@ -75,7 +78,7 @@ def proration_unit(visit: Visit) -> Finding:
 
 
 def _adjusted(customer: Customer) -> tuple[Invoice, Decimal]:
-    """Return the invoice of a prorated plan change and the amount of its credit for unused time."""
+    """Return the invoice for a prorated plan change, and the amount of the credit for unused time."""
     for invoice in customer.paid:
         credit = -sum(charge.amount for charge in invoice.credits)
         if any(charge.each_amount == 600 for charge in invoice.charges):

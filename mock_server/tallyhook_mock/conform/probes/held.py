@@ -10,7 +10,7 @@ __all__ = ["PROBES"]
 
 
 def bill_soon(visit: Visit) -> Wait:
-    """Have the customer billed. The listener refuses the billable hook, so the invoice remains held."""
+    """Have a customer billed. The listener refuses the billable hook, so the invoice stays held."""
     return Wait(visit.bill_soon(visit.new(MONTHLY)) + timedelta(minutes=1))
 
 
