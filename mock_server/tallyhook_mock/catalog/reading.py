@@ -223,10 +223,11 @@ def default_catalog() -> Mapping[str, Any]:
 def read_catalog(
     catalog: Mapping[str, object], systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Catalog:
-    """Check a catalogue against the billing systems' state. Changes nothing except that it uses up ids.
+    """Read a catalogue, and check it against the billing systems' state.
 
-    `at` becomes the creation date of everything new. `check_url` must raise ValueError for a URL that a
-    listener can't have. Raises CatalogError for the first mistake. The error says where it is.
+    The state doesn't change, except that ids are used up. `at` becomes the creation date of everything new.
+    `check_url` must raise ValueError for a URL that a listener can't have. Raises CatalogError for the first
+    mistake. The error says where the mistake is.
     """
     top: Any = read(catalog_table(), catalog)
     state = systems.cheddar

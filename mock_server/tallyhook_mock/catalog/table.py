@@ -1,7 +1,7 @@
 """Typed structs for the tables in a catalogue, and for the bodies of requests to the control API.
 
 A `Table` has a field for each key. The key is the field's name in camel case. `read` makes a table from the
-content of a file or body. If there is a mistake, its error says where the mistake is and what is expected.
+content of a file or body, or raises an error that says where the first mistake is and what is expected.
 `msgspec.json.schema` makes a schema for editors from the same types.
 """
 
@@ -236,7 +236,7 @@ def _choice(value: object, choices: Collection[str], place: str) -> str:
 
 
 def _flag(value: object, place: str) -> bool:
-    """Return a boolean that is written as a boolean, or like in Cheddar as `1` or `0`."""
+    """Return a boolean. The value may also be Cheddar's `1` or `0`."""
     if not isinstance(value, str | int) or value not in _FLAGS:
         raise CatalogError(f"{place}: {_shown(value)} is neither true nor false")
     return _FLAGS[value]
@@ -251,7 +251,10 @@ def _whole(value: object, least: int, most: int, place: str) -> int:
 
 
 def _amount(value: object, places: int, place: str) -> Decimal:
-    """Return a decimal from 0 up. A binary float is refused, because it would not be exact."""
+    """Return a decimal from 0 up, with at most `places` decimal places.
+
+    Raises CatalogError for a binary float, because it would not be exact.
+    """
     if isinstance(value, float):
         raise CatalogError(f"{place}: {value} is a binary fraction: write it as a string or a Decimal")
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):

@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the `tallyhook` command. Exits with 2 if a package that it needs is not installed."""
+    """Run the `tallyhook` command. Exits with 2 if a required package is not installed."""
     try:
         from tallyhook_mock.cli.app import app
 

@@ -35,7 +35,9 @@ def usage() -> None:
 def set_(
     customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
-    """Set the quantity of an item, like the API call `customers/set-item-quantity`, and print the invoice.
+    """Set the quantity of an item with the API call `customers/set-item-quantity`.
+
+    Prints the changed invoice.
 
     Example: tallyhook usage set ada GB 600
     """
@@ -53,9 +55,9 @@ def set_(
 def add(
     customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
-    """Add to the quantity of an item, like the API call `customers/add-item-quantity`.
+    """Add to the quantity of an item with the API call `customers/add-item-quantity`.
 
-    Prints the invoice.
+    Prints the changed invoice.
 
     Example: tallyhook usage add ada GB 12.5
     """
@@ -104,7 +106,9 @@ def charge(
     url: str,
     as_json: bool,
 ) -> None:
-    """Add a charge or credit to an invoice, like the API call `customers/add-charge`, and print the invoice.
+    """Add a charge or credit to an invoice with the API call `customers/add-charge`.
+
+    Prints the changed invoice.
 
     Example: tallyhook charge ada SETUP 5.00 --description "Setting things up"
 
@@ -162,7 +166,9 @@ def bill(customer: str, within: str, product: str | None, url: str, as_json: boo
 @mock_option
 @json_option
 def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
-    """Run a customer's outstanding invoice now, like the API call `customers/run-outstanding`, and print it.
+    """Run a customer's outstanding invoice now with the API call `customers/run-outstanding`.
+
+    Prints the invoice afterwards.
 
     Example: tallyhook run ada
     """

@@ -42,9 +42,10 @@ def schema() -> None:
 @mock_option
 @json_option
 def rules(url: str, as_json: bool) -> None:
-    """List Cheddar's uncertain rules. For each, show the alternative that the mock follows, and the others.
+    """List Cheddar's uncertain rules.
 
-    To choose another alternative, set it in the `[rules]` section of the mock's catalogue.
+    Shows the alternative that the mock follows for each rule, and the other alternatives. To choose another
+    alternative, set it in the `[rules]` section of the mock's catalogue.
 
     Example: tallyhook rules
     """
@@ -185,7 +186,7 @@ def _customers(number: int, plans: Sequence[Mapping[str, Any]], taken: set[str])
 
 
 def _customer(code: str, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a customer's data. For the same code and plans, it is always the same."""
+    """Return a customer's data, which depends only on the code and the plans."""
     random = Random(code)
     plan = plans[int(code[1:]) % len(plans)]
     first, last = random.choice(_FIRST), random.choice(_LAST)

@@ -127,9 +127,9 @@ def start(
 ) -> None:
     """Start a run: test each rule as far as possible now, and print a report.
 
-    Creates customers and plans whose codes begin with `conform-`, and deletes them at the end. Tests that
-    have to wait for a bill date continue with `tallyhook conform continue`. Exits with 1 if the server
-    follows another rule than expected.
+    Creates customers and plans whose codes begin with `conform-`, and deletes them at the end. To
+    continue the tests that have to wait for a bill date, run `tallyhook conform continue` later. Exits with 1
+    if the server applies a rule differently than expected.
 
     Example: tallyhook conform start --base-url https://getcheddar.com/xml --product TEST --user me@x.com
     """
@@ -186,7 +186,7 @@ def go_on(
 ) -> None:
     """Continue a run: run the tests that are due now, and print a report.
 
-    Exits with 1 if the server follows another rule than expected.
+    Exits with 1 if the server applies a rule differently than expected.
 
     Example: tallyhook conform continue --html report.html --write rules.toml
     """
@@ -206,7 +206,9 @@ def go_on(
 @password_option
 @state_file_option
 def clean(password: str, state: Path) -> None:
-    """Delete everything that a run created: its customers, plans and listener, and the file with the run.
+    """Delete everything that a run created, and the file in which the run is saved.
+
+    The run's customers, plans and listener are deleted from the server.
 
     Example: tallyhook conform clean
     """

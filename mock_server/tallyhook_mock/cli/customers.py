@@ -60,7 +60,9 @@ def list_(
     url: str,
     as_json: bool,
 ) -> None:
-    """List customers with their plans, next bills and outstanding amounts, in the order of their creation.
+    """List customers in the order of their creation.
+
+    Shows each customer's plan, next bill and outstanding amount.
 
     Example: tallyhook customers list --plan SMALL --state held
     """
@@ -140,7 +142,7 @@ def add(
     url: str,
     as_json: bool,
 ) -> None:
-    """Add a customer, like the API call `customers/new`, and send the resulting hooks.
+    """Add a customer with the API call `customers/new`, and send the resulting hooks.
 
     The customer gets a valid test card unless you choose another card with --card.
 
@@ -194,7 +196,9 @@ def edit(
     url: str,
     as_json: bool,
 ) -> None:
-    """Change some fields of a customer, like the API call `customers/edit`, and send the resulting hooks.
+    """Change a customer with the API call `customers/edit`, and send the resulting hooks.
+
+    Only the fields that you pass are changed.
 
     Example: tallyhook customers edit ada --plan BIG
     """

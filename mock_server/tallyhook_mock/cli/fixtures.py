@@ -57,7 +57,10 @@ def cheddar_quiet() -> bool:
 
 @pytest.fixture
 def cheddar(_cheddar_world: World) -> Cheddar:
-    """Return a mock of Cheddar in this process, new for each test. Only the test moves the mock's clock."""
+    """Return a new mock of Cheddar for each test. It runs in the test's process.
+
+    The mock's clock moves only when the test moves it.
+    """
     from tallyhook_mock.testing import Cheddar
 
     return Cheddar(_cheddar_world)
@@ -73,7 +76,7 @@ def cheddar_server(_cheddar_session: Session, _cheddar_world: World) -> Iterator
 def cheddar_server_tls(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
     """Serve the mock of the fixture `cheddar` over TLS on 127.0.0.1.
 
-    Clients must trust the certificate authority in the file `authority`.
+    Clients must trust the certificate authority in the file `cheddar_server_tls.authority`.
     """
     yield from _served(_cheddar_session, _cheddar_world, tls=True)
 

@@ -138,9 +138,9 @@ def show(name: str, body: bool, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def retry(name: str, url: str, as_json: bool) -> None:
-    """Send a hook again now to the listeners that have not acknowledged it, and print their answers.
+    """Send a hook again now to the listeners that have not acknowledged it.
 
-    Exits with 1 unless all these listeners acknowledge the hook.
+    Prints the listeners' answers. Exits with 1 unless all these listeners acknowledge the hook.
 
     Example: tallyhook hooks retry 1e39d028
     """
@@ -182,10 +182,10 @@ def cancel(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool) -> None:
-    """Send a hook again to the listeners that have acknowledged it, and print their answers.
+    """Send a hook again to the listeners that have acknowledged it.
 
-    The replay neither holds nor releases an invoice. Exits with 1 unless all these listeners acknowledge
-    the hook.
+    Prints the listeners' answers. The replay neither holds nor releases an invoice. Exits with 1 unless all
+    these listeners acknowledge the hook.
 
     With --to or --body, this command sends the hook itself, only once, and the mock doesn't list the replay.
     To get a body that you can edit, use `tallyhook hooks show --body`.
@@ -241,7 +241,7 @@ def trigger(
     The customer doesn't change. Exits with 1 unless every listener acknowledges the hook.
 
     A subscriptionBillable hook from this command neither holds nor releases an invoice. To bill a customer,
-    use `tallyhook bill`, which makes the mock send a real one.
+    use `tallyhook bill`, which makes the mock send a real subscriptionBillable hook.
 
     Example: tallyhook trigger newSubscription --customer ada
 

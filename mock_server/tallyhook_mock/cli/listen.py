@@ -95,14 +95,14 @@ def listen(
 
 
 def _path(product: dict[str, Any]) -> str:
-    """Return the path for a product's hooks. The path shows whose key must have signed a received hook."""
+    """Return the path for a product's hooks. The path tells which key to verify a hook with."""
     return f"{_ROOT}/{product['id']}"
 
 
 def _earlier(
     remote: Remote, since: str, types: Collection[str], products: Collection[str]
 ) -> list[dict[str, Any]]:
-    """Return the hooks sent since a date, or within the last duration, oldest first."""
+    """Return earlier hooks, oldest first. `since` is a date, or a duration up to the mock's current time."""
     from tallyhook_mock.clock import parse_moment
     from tallyhook_mock.duration import parse_duration
 

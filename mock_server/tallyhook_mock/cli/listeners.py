@@ -103,8 +103,8 @@ def remove(name: str, url: str, as_json: bool) -> None:
 
     Invoices that are held only for this listener are released, and run an hour later without a review. The
     command says how many were released. Registering a new listener first doesn't prevent this, because
-    waiting hooks are sent only to the old one. To keep the invoices held, let the old listener answer before
-    you remove it, or pause it instead.
+    waiting hooks are sent only to the old one. To avoid this, let the old listener answer before you
+    remove it, or pause the old listener instead.
 
     Example: tallyhook listeners remove 1e39d021
     """

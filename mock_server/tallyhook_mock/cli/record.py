@@ -104,9 +104,9 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
 def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed: bool, as_json: bool) -> None:
     """Repeat recorded calls on a mock, each at its recorded time, and show where the answers differ.
 
-    Ids and invoice numbers may differ if each recorded one always corresponds to the same one on the mock.
-    Times may differ by up to a minute. Calls
-    about customers who existed before the recording are left out. Exits with 1 if any answer differs.
+    Ids and invoice numbers may differ, as long as the same recorded value always corresponds to the same
+    value on the mock. Times may differ by up to a minute. Calls about customers who existed before the
+    recording are left out. Exits with 1 if any answer differs.
 
     Example: tallyhook compare recording.jsonl --rules rules.toml
     """

@@ -191,7 +191,7 @@ class Remote:
 
 
 class _Answer(dict[str, Any]):
-    """A JSON object from a mock. If a key is missing, the server is not a mock, and the command fails."""
+    """A JSON object in an answer. A missing key ends the command, because the server is not a mock."""
 
     def __init__(self, remote: Remote, content: dict[str, Any]) -> None:
         super().__init__(content)
@@ -217,7 +217,7 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
 
 
 def trust() -> "ssl.SSLContext":
-    """Return TLS settings that trust the authorities of the system and of `tallyhook mock --tls`."""
+    """Return TLS settings that trust the system's authorities and the authority of `tallyhook mock --tls`."""
     import ssl
 
     from tallyhook_mock.tls import default_directory

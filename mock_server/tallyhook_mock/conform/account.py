@@ -242,6 +242,6 @@ def _text(element: etree._Element, path: str) -> str:
 
 
 def _moment(written: str) -> datetime:
-    """Return the datetime for an ISO 8601 text, in UTC by default. Raises ValueError if it isn't one."""
+    """Parse a date and time in ISO 8601, in UTC by default. Raises ValueError if the text is invalid."""
     at = datetime.fromisoformat(written)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

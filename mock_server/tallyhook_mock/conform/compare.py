@@ -127,9 +127,9 @@ class _Player:
         return Comparison(number, exchange.call, tuple(found))
 
     def _stranger(self, exchange: Exchange) -> str:
-        """Return an object from before the recording, such as `the customer ada`, that the call is about.
+        """Return a text such as `the customer ada` if the call is about an object from before the recording.
 
-        Empty if there is none. The mock doesn't know such objects, so the call can't be compared.
+        Otherwise, the text is empty. The mock doesn't have such objects, so the call can't be compared.
         """
         given = dict((*exchange.form, *exchange.query, *exchange.path))
         if exchange.call not in _CREATES:
@@ -216,7 +216,7 @@ class _Player:
 
 
 def catalog_of(exchanges: Iterable[Exchange]) -> dict[str, Any]:
-    """Return a catalogue with the plans and promotions in the recording, in the first version recorded.
+    """Return a catalogue with the recording's plans and promotions, in their first recorded versions.
 
     Plans that a recorded call created are left out, because the replay creates them."""
     plans: dict[str, dict[str, Any]] = {}

@@ -57,7 +57,7 @@ PLANS: Mapping[str, Mapping[str, str]] = {
 
 
 def differences(wanted: Mapping[str, str], plan: etree._Element) -> list[str]:
-    """Return how a plan differs from the expected terms, such as `trialDays: 5 instead of 10`."""
+    """Return how a plan differs from the expected terms, such as `initialBillCount: 5 instead of 10`."""
     found = []
     for name, value in wanted.items():
         if name.startswith("items["):

@@ -112,7 +112,7 @@ class Visit:
         return "-".join(filter(None, parts))
 
     def fields(self, plan: str, suffix: str = "", *, pays: bool = True, **more: str) -> dict[str, str]:
-        """Return the sign-up fields for a customer of this probe, on one of the plans for probes.
+        """Return the fields for signing up a customer of this probe for the plan with this name.
 
         If `pays` is true, the fields include a card.
         """
@@ -166,7 +166,7 @@ class Visit:
         return self.on("customers/edit-subscription", suffix, flat | dict(more or {}))
 
     def server_time(self) -> datetime:
-        """Return the server's time, which is the creation date of a customer that is then deleted."""
+        """Return the server's time: the creation date of a customer created for this and then deleted."""
         code = self.code("now")
         made = self.expect("customers/new", self.fields(plans.FREE, "now", pays=False)).customer
         self.expect("customers/delete", {"code": code})
@@ -194,7 +194,8 @@ class Visit:
     def again(self, what: str) -> Wait:
         """Return a wait of ten minutes, after which the step is repeated.
 
-        Raises NotFoundOut if the bill date is more than three days ago. `what` says what didn't happen.
+        Raises NotFoundOut if the bill date is more than three days ago. `what` names
+        the event that the step waits for.
         """
         now = self.server_time()
         if now.isoformat() > self.memory["late"]:
@@ -206,7 +207,7 @@ class Visit:
     def plan(self, name: str, terms: Mapping[str, str] | None = None) -> str:
         """Return the code of the plan with this name, and create the plan if it doesn't exist.
 
-        If `terms` is None, the plan has its terms from `PLANS`. Raises NotFoundOut if the plan can't be
+        If `terms` is None, the terms are taken from `PLANS`. Raises NotFoundOut if the plan can't be
         created, or exists with other terms.
         """
         wanted = plans.PLANS[name] if terms is None else terms
@@ -261,7 +262,7 @@ class Visit:
         return self.listener.wait(kind, fits, self.hook_timeout if seconds is None else seconds)
 
     def hook_about(self, kind: str, suffix: str = "", seconds: float | None = None) -> Hook | None:
-        """Wait for a hook about a customer of this probe. Returns None if it doesn't come in time."""
+        """Wait for a hook of type `kind` about a customer of this probe. Returns None on a timeout."""
         return self.hook(kind, lambda hook: hook.customer == self.code(suffix), seconds)
 
 

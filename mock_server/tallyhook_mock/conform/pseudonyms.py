@@ -47,7 +47,7 @@ class Pseudonyms:
         self._last_fours: dict[str, str] = {}
 
     def value(self, name: str, value: str) -> str:
-        """Return the pseudonym for the value of the field, or the text of the element, with this name."""
+        """Return the pseudonym for a value. `name` is the name of the value's field or XML element."""
         if not value:
             return value
         if name in ("ccNumber", "cardNumber"):

@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result for one rule: the expected alternative, and the alternative found, with proof."""
+    """The result for one rule: which alternative was expected, and which one was found."""
 
     rule: str
     standing: str
@@ -56,7 +56,7 @@ class Verdict:
 
     @property
     def sides(self) -> list[tuple[str, str, bool]]:
-        """Pairs of lines from `theirs` and `ours`, with whether the two lines differ."""
+        """The lines of `theirs` and `ours`, in pairs. The third value says whether the lines differ."""
         theirs, ours = self.theirs.splitlines(), self.ours.splitlines()
         rows = []
         for _, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
@@ -74,8 +74,9 @@ def judge(
 ) -> list[Verdict]:
     """Return a verdict for every rule of a run.
 
-    `assumed` maps rules to the expected alternative, if it isn't the default. `rehearse` runs probes on a
-    mock that follows the expected rules. It is called only for rules that the service applies differently.
+    `assumed` maps rules to the alternatives that are expected instead of the defaults. `rehearse`
+    runs probes on a mock that follows the expected rules. It is called only for rules that the service
+    applies differently.
     """
     expected = {rule: assumed.get(rule, default(rule)) for rule in state.probes}
     differing = [
@@ -114,7 +115,7 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def as_text(verdicts: Sequence[Verdict]) -> str:
-    """Return a text for a terminal or an email.
+    """Return the report as text, for a terminal or an email.
 
     Rules with the outcome "different" are shown with both documents. All other rules take one line each.
     """

@@ -127,7 +127,7 @@ class Run:
     def _gateway(self) -> str:
         """Return the name of the product's gateway.
 
-        The name is read from a customer with a card and a bill date in 25 days, who is deleted afterwards.
+        To find it out, a customer with a card and a bill date in 25 days is created and then deleted.
         """
         visit = self._visit(_GATEWAY, Progress())
         later = visit.server_time() + timedelta(days=25)
@@ -190,7 +190,7 @@ class Run:
         return [rule for rule, progress in self.state.probes.items() if not progress.is_done]
 
     def _play(self, probe: Probe, now: datetime) -> None:
-        """Take a probe's steps until it ends or has to wait."""
+        """Take a probe's steps until the probe ends or has to wait."""
         progress = self.state.probes[probe.rule]
         if progress.is_at_work:  # the program was interrupted during a step
             self._delete(self._of(probe.rule))

@@ -20,8 +20,8 @@ class Progress(msgspec.Struct):
     finding: Finding | None = None
     reason: str = ""  # why the rule was not found out
     memory: dict[str, str] = msgspec.field(default_factory=dict)
-    tries: int = 0  # how often the probe was restarted
-    is_at_work: bool = False  # a step was started and may not be finished
+    tries: int = 0  # how many times the probe was restarted
+    is_at_work: bool = False  # whether a step was started and may be unfinished
 
     @property
     def is_done(self) -> bool:

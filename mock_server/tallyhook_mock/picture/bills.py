@@ -38,7 +38,7 @@ _CHARGE_ADDED = "chargeAdded"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A row of the picture. Its periods are the bill lines for these `items`."""
+    """A row of the picture. The row shows the periods of the bill lines for `items`."""
 
     name: str
     note: str
@@ -69,7 +69,7 @@ class Account:
         waiting: lines that will be on the next bill.
         turns: the kinds of timeline entries that change the account, each with its sign.
         coming: forecast invoices.
-        untold: items whose bill lines get no mark, such as VAT, or charges with timeline entries.
+        untold: items whose bill lines get no mark, such as VAT, or charges that have timeline entries.
     """
 
     title: str
@@ -101,9 +101,9 @@ class _Places:
     periods: list[Period] = field(default_factory=list)
 
     def takes(self, line: Line, bill: Bill | Coming | None) -> bool:
-        """Add a bill's line to this row as a period, if it fits. Returns whether it was added.
+        """Add a bill line to this row as a period, if the period fits. Returns whether it was added.
 
-        `bill` is None if the line is not yet on a bill or forecast.
+        `bill` is None if the line is not on a bill or a forecast yet.
         """
         start, end = line.start, line.end
         if start is None or end is None or start >= end:

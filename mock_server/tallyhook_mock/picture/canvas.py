@@ -21,7 +21,7 @@ _HATCH = (
 
 
 class Cluster:
-    """Marks that are too close to each other to be drawn separately. The sign of the worst one is drawn."""
+    """Marks that are too close to each other to be drawn separately. Only the worst mark's sign is drawn."""
 
     def __init__(self, x: float, marks: list[Mark]) -> None:
         self.x = x
@@ -87,7 +87,7 @@ class Canvas:
 
     @contextmanager
     def event(self, titles: Iterable[str]) -> Iterator[None]:
-        """Give what is drawn inside this context titles, which are shown on hover and on keyboard focus."""
+        """Give these titles to everything drawn inside this context. Hover or keyboard focus shows them."""
         titles = list(titles)
         shown = escaped("\n".join(titles))
         self._parts.append(f'<g class="event" tabindex="0" role="img"><title>{shown}</title>')
@@ -142,7 +142,7 @@ class Canvas:
     # -- the document
 
     def document(self, title: str, description: str, *, styled: bool) -> str:
-        """Return the complete SVG, with the current height and with the tips at the bottom."""
+        """Return the complete SVG. Its height is `self.height`, and the tips are at the bottom."""
         for place in self._tips:
             self._parts[place] = self._parts[place].replace("{}", _number(self.height - 15.5), 1)
         size = f'width="{_number(self.width)}" height="{_number(self.height)}"'
@@ -153,7 +153,7 @@ class Canvas:
         )
         style = f"<style>\n{STYLE}</style>\n" if styled else ""
         paper = f'<rect class="paper" {size} rx="8"/>'
-        # The band is drawn before the parts, because they include the tips, which are drawn on the band.
+        # The band is drawn before the parts, because these include the tips, which are drawn on the band.
         foot = f'<rect class="band" x="12" y="{_number(self.height - 32)}" width="{_number(self.width - 24)}"'
         foot += ' height="24" rx="4"/>'
         return "\n".join((head + style + _HATCH, paper, foot, *self._parts, "</svg>")) + "\n"
@@ -190,12 +190,12 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Replace characters that XML can't contain. Do this before measuring the text."""
+    """Return the text with replacements for characters that XML can't contain. Measure the result."""
     return _FORBIDDEN.sub("\ufffd", text)
 
 
 def escaped(text: str) -> str:
-    """Return the text, escaped for the content or a quoted attribute of an element."""
+    """Return the text, escaped for an element's content or a quoted attribute."""
     return escape(cleaned(text), {'"': "&quot;"})
 
 

@@ -14,7 +14,7 @@ __all__ = ["draw_reviews"]
 _LEFT, _OUTCOME, _ROW, _BAR = 184.0, 168.0, 26.0, 16.0
 _TITLE = "From bill date to execution"
 _MOST = 16
-# The least distance, in pixels, between marks that are drawn separately. It is smaller than elsewhere.
+# The minimum distance, in pixels, between marks that are drawn separately. It is smaller than elsewhere.
 _GAP = 6.4
 
 
@@ -47,7 +47,7 @@ def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float
 
 
 def _chosen(reviews: tuple[Review, ...]) -> list[Review]:
-    """Return the reviews to show, oldest first. If there are too many, the failed and latest ones."""
+    """Return the reviews to show, oldest first. If there are too many, prefer failed ones, then late ones."""
     ranked = sorted(reviews, key=lambda review: (review.went_wrong, review.at, review.number), reverse=True)
     return sorted(ranked[:_MOST], key=lambda review: (review.at, review.number))
 

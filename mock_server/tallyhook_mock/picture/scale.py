@@ -32,7 +32,7 @@ class Axis:
     right: float
 
     def x(self, at: datetime) -> float:
-        """Return the x of a moment. Moments outside the axis are moved to its edges."""
+        """Return the x of a moment. A moment outside the axis gets the x of the nearest edge."""
         share = (at - self.start) / (self.end - self.start)
         return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
 

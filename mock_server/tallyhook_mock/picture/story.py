@@ -138,7 +138,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An invoice after its bill date `at`. It was held until `released`, and executed at `runs`.
+    """What happens to an invoice after its bill date `at`. It is held until `released` and executed at `runs`.
 
     `tried_until` is the time of the last or next payment attempt after a decline. Each of these times is None
     if there is no such event.
@@ -192,7 +192,7 @@ class Story:
     reviews: tuple[Review, ...]
 
 
-# The time after now that a picture shows at least.
+# A picture shows at least this much time after now.
 AHEAD = timedelta(days=31)
 
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")

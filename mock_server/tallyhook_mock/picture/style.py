@@ -111,7 +111,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,san
 .life .event:hover .edge,.life .event:focus .edge{{stroke:var(--ink);stroke-width:2;stroke-dasharray:none}}
 """
 
-# Circles stand for hooks, diamonds for payments, triangles for charges. The origin is the mark's moment.
+# Circles stand for hooks, diamonds for payments, and triangles for charges. The origin is the mark's moment.
 _DIAMOND = '<path class="s" d="M0 -6.5L6.5 0 0 6.5 -6.5 0Z"/>'
 
 SHAPES = {

@@ -168,7 +168,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
 @inbox.command()
 @key_argument
 @url_option
-@click.option("--ours", metavar="CHARGE_ID", help="This review added the charge with this id.")
+@click.option("--ours", metavar="CHARGE_ID", help="The hook's review added the charge with this id.")
 @click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
 @click.option("--accept", is_flag=True, help="Accept the invoice with the content that `inbox show` shows.")
 @click.option(
@@ -176,7 +176,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
     type=int,
     metavar="NUMBER",
     show_default="the last request whose outcome is unknown",
-    help="The journal number of the request to add a charge, for --ours and --never-added.",
+    help="With --ours or --never-added: the number of the request to add the charge, from the journal.",
 )
 @click.option("--note", default="", show_default=False, help="The reason for the decision, for the journal.")
 @json_option

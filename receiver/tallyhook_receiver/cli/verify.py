@@ -43,7 +43,7 @@ _VARIABLE = "TALLYHOOK_KEYS"
 def verify(
     body: Path, key: tuple[str, ...], signature: str, token: str, headers: Path | None, as_json: bool
 ) -> None:
-    """Verify the signature of a saved hook. If it is wrong, explain why and exit with 1.
+    """Verify the signature of a saved hook. If the signature is wrong, explain why and exit with 1.
 
     Distinguishes a wrong key from a changed body, and recognizes common causes: a line break at the end of
     the body, JSON that a proxy rewrote, another encoding, a signature in upper case, or another way of

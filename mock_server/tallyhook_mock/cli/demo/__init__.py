@@ -17,7 +17,7 @@ __all__ = ["demo"]
 
 @click.command(cls=Command)
 def demo() -> None:
-    """Show one billing period from start to end: usage, bill date, hook, audit, adjustments and execution.
+    """Show one billing period from start to end: usage, bill date, hook, review and execution.
 
     Starts the mock and a listener as HTTP servers on free ports of this machine, and moves the mock's clock.
     Exits with 1 unless every customer is billed correctly to the cent.

@@ -13,7 +13,7 @@ from tallyhook_mock.timeline import DELIVERED, NOT_DELIVERED
 
 __all__ = ["Line", "Record", "Recorder"]
 
-# The mock's own actions. The effects of calls are recorded with the calls.
+# Texts for the mock's own actions. The effects of calls are recorded with the calls.
 _TOLD = {
     "subscriptionBillable": "invoice #{invoice} is due: held for review, hook sent",
     "released": "every hook is acknowledged: invoice #{invoice} runs in an hour",
@@ -46,7 +46,7 @@ class Record:
         self.lines.append(Line(self.mock.clock.now(), who, customer, text, answer))
 
     def catch_up(self) -> None:
-        """Add what the mock did on its own since the previous event, as the customers' timelines show it."""
+        """Add what the mock has done on its own since the last `catch_up`, from the customers' timelines."""
         new: list[Line] = []
         for product in self.mock.state.products.values():
             for customer in self.mock.state.customers(product):

@@ -13,7 +13,10 @@ _CENTS = Decimal("0.05")  # how far an amount may be from the calculated one
 
 
 def free_to_paid(visit: Visit) -> Finding:
-    """Change from a free plan, billed a month after sign-up, to a paid one, first billed after ten days."""
+    """Change from a free plan to a paid plan, and see when the first bill is due.
+
+    With the free plan, it is due a month after the sign-up. With the paid plan, it is due after ten days.
+    """
     begun = visit.new(FREE, pays=False).created
     customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer
     after = customer.pending.billing_at - begun
@@ -30,7 +33,7 @@ def prorated_change_in_trial(visit: Visit) -> Finding:
 
 
 def proration_base(visit: Visit) -> Finding:
-    """Change the plan right after the sign-up, when a month cost 300.00 and a credit covered 100.00 of it."""
+    """Change the plan right after a sign-up that cost 300.00 for the month, less a credit of 100.00."""
     credit = {
         "charges[0][chargeCode]": "conform-credit",
         "charges[0][quantity]": "1",
@@ -59,7 +62,7 @@ def begin_period(visit: Visit) -> Wait:
 def proration_unit(visit: Visit) -> Finding:
     """Change the plan half a day into the period.
 
-    At that time, the credits by the second and by the day differ by several dollars.
+    At that time, a credit calculated by the second and one calculated by the day differ by several dollars.
     """
     begun = datetime.fromisoformat(visit.memory["begun"])
     ends = datetime.fromisoformat(visit.memory["ends"])

@@ -40,7 +40,7 @@ def dunning(visit: Visit) -> Finding | Wait:
 
 
 def _hours(pause: timedelta) -> str:
-    """Return a pause as text, such as `2d` or `3h`. It is rounded, because billing may run only hourly."""
+    """Return a pause as text, such as `2d` or `3h`. Hours are rounded, because billing may run hourly."""
     hours = round(pause / timedelta(hours=1))
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 

@@ -23,7 +23,7 @@ def charges(*amounts: str) -> dict[str, str]:
 def tax_rounding(visit: Visit) -> Finding:
     """Bill three charges of 0.06 with ten percent tax.
 
-    The tax is rounded from 0.018 if it is calculated for the invoice, or from 0.006 for each line.
+    Before rounding, the tax is 0.018 if it is calculated for the whole invoice, or 0.006 for each line.
     """
     visit.new(FREE, more={"taxRate": "0.1", "isTaxExempt": "0"})
     customer = visit.on("invoices/new", more=charges("0.06", "0.06", "0.06")).customer
@@ -86,7 +86,7 @@ def new_address_while_declined(visit: Visit) -> Finding:
 
 
 def _decline(visit: Visit, *amounts: str) -> None:
-    """Create a one-time invoice for each amount. The customer's card is declined."""
+    """Create a one-time invoice for each amount. Raises NotFoundOut if a charge is not declined."""
     visit.new(FREE)
     visit.edit(pays=True, more={"ccZip": visit.declining_zip})
     for amount in amounts:
@@ -96,7 +96,10 @@ def _decline(visit: Visit, *amounts: str) -> None:
 
 
 def _dropped(visit: Visit, customer: Customer) -> str:
-    """Run the outstanding invoice. If there is none, return why the probe finds nothing out, else ""."""
+    """Run the outstanding invoice, and return an empty text.
+
+    If there is no outstanding invoice, return the reason why the probe is inconclusive.
+    """
     run = visit.attempt("customers/run-outstanding", {"code": customer.code})
     return (
         "it makes no difference: a one-time invoice that is declined is dropped" if run.status == 404 else ""

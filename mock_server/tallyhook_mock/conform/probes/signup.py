@@ -48,7 +48,7 @@ def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
 
 
 def delete_all_confirm(visit: Visit) -> Finding:
-    """Delete all the product's customers. Raises NotFoundOut if other customers than the run's exist."""
+    """Delete all the product's customers. Raises NotFoundOut if the run didn't create all of them."""
     visit.new(FREE, pays=False)
     others = [each.code for each in visit.account.customers() if not each.code.startswith(visit.prefix)]
     if others:
