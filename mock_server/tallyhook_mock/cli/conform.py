@@ -208,7 +208,8 @@ def go_on(
 def clean(password: str, state: Path) -> None:
     """Delete everything that a run created, and the file in which the run is saved.
 
-    The run's customers, plans and listener are deleted from the server.
+    The run's customers and plans are deleted from the server. If the server is a mock, the run's listener is
+    deleted too.
 
     Example: tallyhook conform clean
     """

@@ -122,7 +122,7 @@ class Zone:
 
 
 def _steps(unit: timedelta) -> Iterator[int]:
-    """Yield the possible intervals between ticks, in units, smallest first."""
+    """Yield the possible intervals between ticks, as multiples of `unit`, smallest first."""
     yield from {_MINUTE: (5, 10, 15, 30), _HOUR: (3, 6, 12), _DAY: (1, 2, 7, 14, 28)}[unit]
     step = 50
     while True:

@@ -138,7 +138,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What happens to an invoice after its bill date `at`. It is held until `released` and executed at `runs`.
+    """What happens to an invoice after its bill date `at`: held until `released`, then executed at `runs`.
 
     `tried_until` is the time of the last or next payment attempt after a decline. Each of these times is None
     if there is no such event.
