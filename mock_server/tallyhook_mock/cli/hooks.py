@@ -188,7 +188,8 @@ def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool
     these listeners acknowledge the hook.
 
     With --to or --body, this command sends the hook itself, only once, and the mock doesn't list the replay.
-    With --body but without --to, every listener that the hook was sent to gets the new body. To get a body that you can edit, use `tallyhook hooks show --body`.
+    With --body but without --to, every listener that the hook was sent to gets the new body. To
+    get a body that you can edit, use `tallyhook hooks show --body`.
 
     Example: tallyhook hooks replay 1e39d028
 

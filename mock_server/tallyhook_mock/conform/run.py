@@ -112,7 +112,8 @@ class Run:
     def clean(self) -> int:
         """Remove the run's customers and plans from the account. Returns the number of customers.
 
-        If there is a registrar, the run's listener is removed too. Raises Unusable if something can't be removed.
+        If there is a registrar, the run's listener is removed too. Raises Unusable if something
+        can't be removed.
         """
         removed = self._delete(self._is_ours)
         for code in tuple(self.state.plans):
