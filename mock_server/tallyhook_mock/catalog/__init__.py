@@ -1,1 +1,1 @@
-"""The catalogue: which products, plans, users, listeners and first customers a mock starts with."""
+"""The catalogue: the products, plans, users, listeners and first customers that a mock starts with."""

@@ -1,4 +1,4 @@
-"""Reads a catalogue. Everything is checked before anything is installed."""
+"""Reads a catalogue. The whole catalogue is checked before any of it is installed."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ class CheddarListener(Listener):
 
 
 class ProductTable(Table):
-    """A product. Once it exists, only its `secret` and its lists can be changed."""
+    """A product. If the product already exists, only its `secret` and its lists can be changed."""
 
     code: Required
     id: Required | None = None
@@ -83,7 +83,7 @@ class ProductTable(Table):
     listeners: tuple[CheddarListener, ...] = ()
 
 
-# The settings that are fixed once a product exists.
+# A product's settings. Except `secret`, they can't be changed once the product exists.
 _SETTINGS = known(ProductTable)[1:-4]
 
 # The settings of Cheddar's rules, by their Python names.
@@ -103,7 +103,7 @@ RulesTable = defstruct(
 
 
 class _CatalogTable(Table):
-    """What a catalogue may contain, apart from the sections of the other systems."""
+    """The keys of a catalogue, except the sections of billing systems other than Cheddar."""
 
     schema_: Text = field(default="", name="$schema")
     hook_retry_pauses: list[Required] | None = None
@@ -118,7 +118,7 @@ _OTHERS = [system for system in SYSTEMS if system != "cheddar"]
 
 @cache
 def catalog_table() -> type[Table]:
-    """Everything that a catalogue may contain."""
+    """Return the type of a catalogue, with the sections of all billing systems."""
     others = {name: module for name, module in parts("catalog").items() if name in _OTHERS}
     sections = [(name, module.Section | None, None) for name, module in others.items()]
     made = defstruct("Catalog", sections, bases=(_CatalogTable,))
@@ -127,7 +127,7 @@ def catalog_table() -> type[Table]:
 
 
 class _Entry(Entity, eq=False):
-    """A product in a catalogue. It may already exist in the mock."""
+    """A product in a catalogue. The product may already exist in the mock."""
 
     product: Product
     secret: str
@@ -139,7 +139,7 @@ class _Entry(Entity, eq=False):
 
 
 class Catalog:
-    """A catalogue that was read and checked against the systems' current state."""
+    """A catalogue that was read, and checked against the billing systems' current state."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class Catalog:
         self._sections = sections
 
     def install(self, systems: Systems, at: datetime) -> None:
-        """Install the catalogue. Existing plans and promotions are replaced.
+        """Install the catalogue in the mock. Plans and promotions that already exist are replaced.
 
         Listeners are registered last, so that they get no hooks about the catalogue's customers.
         Raises CatalogError if a customer is refused.
@@ -192,18 +192,18 @@ class Catalog:
 
 
 def catalog_schema() -> dict[str, Any]:
-    """The JSON Schema of a catalogue, for completion in editors."""
+    """Return the JSON Schema of a catalogue, for completion in editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **json_schema(catalog_table())}
 
 
 def load_catalog(path: Path) -> Mapping[str, Any]:
-    """The content of a TOML or `.json` catalogue file. Raises CatalogError if it can't be read."""
+    """Return the content of a TOML or `.json` catalogue file. Raises CatalogError if it can't be read."""
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
             content = json.loads(text, parse_float=Decimal)
         else:
-            import tomllib  # loaded when needed, so that other mocks start faster
+            import tomllib  # imported only if needed, so that other mocks start faster
 
             content = tomllib.loads(text, parse_float=Decimal)
     except OSError as error:
@@ -216,17 +216,18 @@ def load_catalog(path: Path) -> Mapping[str, Any]:
 
 
 def default_catalog() -> Mapping[str, Any]:
-    """The small catalogue that `tallyhook mock` uses by default."""
+    """Return the small catalogue that `tallyhook mock` uses by default."""
     return load_catalog(Path(__file__).with_name("default.json"))
 
 
 def read_catalog(
     catalog: Mapping[str, object], systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Catalog:
-    """Check a catalogue against the systems. This changes nothing except that it consumes ids.
+    """Read a catalogue, and check it against the billing systems' state.
 
-    `at` becomes the creation date of everything new. `check_url` raises ValueError for a URL that can't be a
-    listener's. Raises CatalogError, with the place, for the first mistake.
+    The state doesn't change, except that ids are used up. `at` becomes the creation date of everything new.
+    `check_url` must raise ValueError for a URL that a listener can't have. Raises CatalogError for the first
+    mistake. The error says where the mistake is.
     """
     top: Any = read(catalog_table(), catalog)
     state = systems.cheddar
@@ -243,7 +244,7 @@ def read_catalog(
             raise table.wrong("code", f"{entry.product.code!r} is listed twice")
         entries[entry.product.code] = entry
     sections = [*_sections(top, systems, at, check_url)]
-    # A catalogue may contain only another system.
+    # A catalogue may contain only sections of systems other than Cheddar.
     for name, given, there in (("users", users, state.users), ("products", entries, state.products)):
         if not given and not there and not sections:
             raise CatalogError(f"{name}: at least one is needed")
@@ -260,7 +261,7 @@ def _time_zone(user: UserTable) -> str:
 
 
 def _rules(top: Any) -> Rules | None:
-    """The settings of Cheddar's rules, or None if the catalogue has none."""
+    """Return the settings of Cheddar's rules, or None if the catalogue has none."""
     if top.rules is None:
         return None
     chosen = {name: value for name, value in asdict(top.rules).items() if value is not None}
@@ -272,7 +273,7 @@ def _rules(top: Any) -> Rules | None:
 def _sections(
     top: Table, systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Iterator[Callable[[], object]]:
-    """The functions that install the sections of the systems other than Cheddar."""
+    """Yield functions that install the sections of billing systems other than Cheddar."""
     for name, module in parts("catalog").items():
         table = getattr(top, name, None)
         if table is not None:
@@ -285,7 +286,7 @@ def _sections(
 def _listeners(
     tables: Iterable[Listener], systems: Systems, policy: Policy, check_url: Callable[[str], None]
 ) -> Iterator[Callable[[], object]]:
-    """The functions that register the listeners of a system other than Cheddar."""
+    """Yield functions that register the listeners of a billing system other than Cheddar."""
     for table in tables:
         _check_url(table, check_url)
         header, key = "", ""
@@ -307,7 +308,7 @@ def _listeners(
 
 
 def _pauses(top: Any) -> tuple[timedelta, ...] | None:
-    """The pauses after each attempt, or None if the catalogue has none."""
+    """Return the pauses after each attempt to deliver a hook, or None if the catalogue has none."""
     if top.hook_retry_pauses is None:
         return None
     pauses = _durations(top.hook_retry_pauses, top, "hookRetryPauses")
@@ -359,7 +360,7 @@ def _read_product(
 
 
 def _given(table: Table, key: str) -> bool:
-    """Return whether a key has a value."""
+    """Return whether the table has a value for this key."""
     found = next(field for field in fields(table) if field.encode_name == key)
     return getattr(table, found.name) is not None
 

@@ -1,8 +1,8 @@
-"""Tables of a catalogue and bodies of control calls, as typed structs.
+"""Typed structs for the tables in a catalogue, and for the bodies of requests to the control API.
 
-The fields of a `Table` are its keys in camel case, with the types of their values. `read` makes a table from
-a file or a body. Its error says where the first mistake is and what is expected. `msgspec.json.schema` makes
-a schema for editors from the same types.
+A `Table` has a field for each key. The key is the field's name in camel case. `read` makes a table from the
+content of a file or body, or raises an error that says where the first mistake is and what is expected.
+`msgspec.json.schema` makes a schema for editors from the same types.
 """
 
 import re
@@ -43,21 +43,24 @@ T = TypeVar("T", bound="Table")
 # Shown in place of a password or a key.
 MASK = "********"
 
-# Characters that XML can't carry.
+# Characters that XML can't contain.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FLAGS = {"1": True, "0": False, 1: True, 0: False}
 _MOST = 10**10  # of an amount
 
 
 def _decimal(places: int) -> Meta:
-    """A number from 0 up, as a string or a number."""
+    """Return the constraint for a decimal from 0 up, written as a string or a number.
+
+    The decimal may have up to `places` decimal places.
+    """
     pattern = rf"^\d{{1,10}}(\.\d{{1,{places}}}0*)?$"
     plain = {"anyOf": [{"type": "string", "pattern": pattern}, {"type": "number", "minimum": 0}]}
     return Meta(extra={"places": places}, extra_json_schema={"type": ["string", "number"], **plain})
 
 
 def one_of(choices: Collection[str]) -> Meta:
-    """One of these strings."""
+    """Return the constraint for a string that must be one of `choices`."""
     return Meta(extra={"choices": tuple(choices)}, extra_json_schema={"enum": list(choices)})
 
 
@@ -75,10 +78,10 @@ class CatalogError(ValueError):
 
 
 class Table(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, dict=True):
-    """The keys and values of one table. `place` is its path, such as `products[0].plans[1]`."""
+    """The keys and values of one table. `place` is the table's path, such as `products[0].plans[1]`."""
 
     def wrong(self, name: str, why: str) -> CatalogError:
-        """Return an error about the value of a key."""
+        """Return an error about the value of the key `name`."""
         return wrong(self.place, name, why)
 
     @property
@@ -101,7 +104,7 @@ class KeyedListener(Listener):
 
 
 def read(kind: type[T], values: object, place: str = "") -> T:
-    """Read a table from a file's or body's content. Raises CatalogError for the first mistake."""
+    """Return a table of type `kind` with these values. Raises CatalogError for the first mistake."""
     made: T = _table(_type_of(kind), values, place)
     return made
 
@@ -111,7 +114,7 @@ def wrong(place: str, name: str, why: str) -> CatalogError:
 
 
 def check_names(values: object, names: Collection[str], place: str = "") -> None:
-    """Raise CatalogError if this is not a table, or for an unknown key."""
+    """Raise CatalogError if `values` is not a table, or has a key that is not in `names`."""
     if not isinstance(values, Mapping):
         raise CatalogError(f"{place or 'the catalogue'}: expected a table")
     for name in values:
@@ -128,7 +131,7 @@ def choice(value: str, choices: Collection[str], place: str, name: str) -> str:
 
 
 def known(kind: type[Table]) -> list[str]:
-    """The keys of a table, in order."""
+    """Return the keys that a table of this type may have, in order."""
     return [field.encode_name for field in _type_of(kind).fields]
 
 
@@ -233,7 +236,7 @@ def _choice(value: object, choices: Collection[str], place: str) -> str:
 
 
 def _flag(value: object, place: str) -> bool:
-    """A boolean, or Cheddar's `1` and `0`."""
+    """Return a boolean. The value may also be Cheddar's `1` or `0`."""
     if not isinstance(value, str | int) or value not in _FLAGS:
         raise CatalogError(f"{place}: {_shown(value)} is neither true nor false")
     return _FLAGS[value]
@@ -248,7 +251,10 @@ def _whole(value: object, least: int, most: int, place: str) -> int:
 
 
 def _amount(value: object, places: int, place: str) -> Decimal:
-    """A decimal from 0 up. A binary float would not be exact."""
+    """Return a decimal from 0 up, with at most `places` decimal places.
+
+    Raises CatalogError for a binary float, because it would not be exact.
+    """
     if isinstance(value, float):
         raise CatalogError(f"{place}: {value} is a binary fraction: write it as a string or a Decimal")
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
@@ -263,7 +269,7 @@ def _amount(value: object, places: int, place: str) -> Decimal:
 
 
 def _moment(value: object, place: str) -> datetime:
-    """An ISO 8601 string or a datetime, in UTC."""
+    """Return an ISO 8601 string or a datetime as a datetime in UTC."""
     written = value.isoformat() if isinstance(value, datetime) else value
     if not isinstance(written, str):
         raise CatalogError(f"{place}: {_shown(value)} is not an ISO 8601 date and time")

@@ -1,4 +1,4 @@
-"""Writes the current catalogue, in a form that can be read again."""
+"""Writes the mock's current catalogue in a form that can be read again."""
 
 from datetime import datetime
 from typing import Any
@@ -17,10 +17,10 @@ __all__ = ["dump_catalog"]
 
 
 def dump_catalog(systems: Systems) -> dict[str, Any]:
-    """The retry schedule, users, products, plans, promotions and listeners, without customers.
+    """Return the retry schedule, rules, users, products, plans, promotions and listeners, but no customers.
 
-    Other systems have their own sections. Passwords and API keys are masked. Secrets that sign hooks are
-    shown, because listeners need them.
+    Billing systems other than Cheddar have their own sections. Passwords and API keys are masked. Secrets
+    that sign hooks are shown, because listeners need them.
     """
     state = systems.cheddar
     return {
@@ -39,7 +39,7 @@ def dump_catalog(systems: Systems) -> dict[str, Any]:
 
 
 def _listeners(state: State, system: str) -> dict[str, Any]:
-    """The listeners of a system other than Cheddar. Keys are shown, like secrets."""
+    """Return the listeners of a billing system other than Cheddar. Their keys are not masked."""
     found = [
         {
             "url": listener.url,
@@ -53,7 +53,7 @@ def _listeners(state: State, system: str) -> dict[str, Any]:
 
 
 def _rules(state: State) -> dict[str, Any]:
-    """The settings that are not at their defaults. All products share them."""
+    """Return the rules that differ from the defaults. All products have the same rules."""
     rules = next((product.rules for product in state.products.values()), Rules())
     plain = msgspec.structs.asdict(rules)
     plain["dunning"] = [f"{pause.total_seconds():.0f}s" for pause in rules.dunning]
@@ -139,7 +139,7 @@ def _promotion(promotion: Promotion) -> dict[str, Any]:
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """Leave out None, and write datetimes as text."""
+    """Return the values that are not None, with datetimes as text."""
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""The command `tallyhook`."""
+"""The `tallyhook` command."""
 
 import sys
 
@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line. Exits with 2 if a package that a command needs is not installed."""
+    """Run the `tallyhook` command. Exits with 2 if a required package is not installed."""
     try:
         from tallyhook_mock.cli.app import app
 

@@ -1,6 +1,7 @@
-"""The commands. Each one's module is imported only when the command runs.
+"""The `tallyhook` commands. A command's module is imported only when the command is used.
 
-The commands for a receiver are in `tallyhook_receiver.cli`, so they also work without the mock.
+The commands for a receiver are in `tallyhook_receiver.cli`, so they also work if the packages that the mock
+needs are not installed.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ __all__ = ["app", "commands"]
 
 
 class Place(NamedTuple):
-    """`module:name` of a command or of a group, and its line in `--help`."""
+    """Where a command or group is defined, as `module:name`, and its line in `tallyhook --help`."""
 
     home: str
     about: str
@@ -24,7 +25,7 @@ class Place(NamedTuple):
 
 _HERE, _RECEIVER = "tallyhook_mock.cli", "tallyhook_receiver.cli"
 _PLACES = {
-    "mock": Place(f"{_HERE}.mock:mock", "Serve the billing systems on this machine."),
+    "mock": Place(f"{_HERE}.mock:mock", "Run the mock billing server."),
     "demo": Place(f"{_HERE}.demo:demo", "Show one billing period from start to end."),
     "seed": Place(f"{_HERE}.catalog:seed", "Create many customers."),
     "schema": Place(f"{_HERE}.catalog:schema", "Print the JSON Schema of a catalogue."),
@@ -32,15 +33,15 @@ _PLACES = {
     "customers": Place(f"{_HERE}.customers:customers", "List, add and edit customers."),
     "charge": Place(f"{_HERE}.billing:charge", "Charge or credit a customer."),
     "usage": Place(f"{_HERE}.billing:usage", "Set a customer's usage, or add to it."),
-    "bill": Place(f"{_HERE}.billing:bill", "Run a customer's billing period to its end."),
+    "bill": Place(f"{_HERE}.billing:bill", "Bill a customer for the current period."),
     "run": Place(f"{_HERE}.billing:run", "Run a customer's outstanding invoice now."),
     "invoice": Place(f"{_HERE}.billing:invoice", "Show an invoice."),
-    "timeline": Place(f"{_HERE}.timeline:timeline", "Show what happened to a customer."),
+    "timeline": Place(f"{_HERE}.timeline:timeline", "Show a customer's history."),
     "forecast": Place(f"{_HERE}.timeline:forecast", "Show what a customer will be billed next."),
     "calls": Place(f"{_HERE}.calls:calls", "Show the calls to the billing APIs."),
-    "conform": Place(f"{_HERE}.conform:conform", "Find out which of Cheddar's rules a server follows."),
-    "record": Place(f"{_HERE}.record:record", "Record calls between an application and a service."),
-    "compare": Place(f"{_HERE}.record:compare", "Repeat recorded calls on a mock and show what differs."),
+    "conform": Place(f"{_HERE}.conform:conform", "Find out how a server applies Cheddar's uncertain rules."),
+    "record": Place(f"{_HERE}.record:record", "Record an application's calls to a billing service."),
+    "compare": Place(f"{_HERE}.record:compare", "Repeat recorded calls on a mock, and show what differs."),
     "listen": Place(f"{_HERE}.listen:listen", "Print hooks as they arrive."),
     "trigger": Place(f"{_HERE}.hooks:trigger", "Send a signed hook."),
     "verify": Place(f"{_RECEIVER}.verify:verify", "Verify the signature of a saved hook."),
@@ -49,14 +50,14 @@ _PLACES = {
     "hooks": Place(f"{_HERE}.hooks:hooks", "List, retry, replay and cancel hooks."),
     "listeners": Place(f"{_HERE}.listeners:listeners", "List and change the listeners that get hooks."),
     "faults": Place(f"{_HERE}.faults:faults", "Make calls and hooks fail on purpose."),
-    "snapshot": Place(f"{_HERE}.snapshot:snapshot", "Save the mock's state, and restore it."),
+    "snapshot": Place(f"{_HERE}.snapshot:snapshot", "Save and restore the mock's state."),
     "inbox": Place(f"{_RECEIVER}.inbox:inbox", "Show a receiver's hooks, and retry or resolve them."),
     "completion": Place(f"{_HERE}.completion:completion", "Print a script for shell completion."),
 }
 
 
 class _Commands(Group):
-    """Imports a command when it is called, so that each command loads only what it needs."""
+    """The group of all commands. It imports a command's module only when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_PLACES)
@@ -80,11 +81,11 @@ class _Commands(Group):
 @click.group("tallyhook", cls=_Commands, context_settings={"show_default": True, "max_content_width": 100})
 @click.version_option(tallyhook.__version__, message="tallyhook %(version)s")
 def app() -> None:
-    """Run and test code against a mock of Cheddar's billing."""
+    """Test billing code against a mock billing server, and inspect a hook receiver."""
 
 
 def commands() -> Iterator[tuple[str, Command]]:
-    """All commands with their full names, for docs/commands.md."""
+    """Yield each command with its full name, such as `tallyhook clock show`."""
     for name in _PLACES:
         yield from _below(f"tallyhook {name}", _load(name))
 

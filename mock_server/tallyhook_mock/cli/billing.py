@@ -1,4 +1,4 @@
-"""The commands about invoices: `tallyhook invoice`, `charge`, `usage`, `bill` and `run`."""
+"""The commands for usage, charges and invoices: `tallyhook usage`, `charge`, `bill`, `run` and `invoice`."""
 
 import sys
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from tallyhook_receiver.cli.output import grid, moment, print_json, say, state, 
 __all__ = ["bill", "charge", "invoice", "run", "usage"]
 
 outstanding_option = click.option(
-    "--outstanding", is_flag=True, help="Use the outstanding invoice, not the current one."
+    "--outstanding", is_flag=True, help="Change the outstanding invoice instead of the current one."
 )
-item_argument = click.argument("item", metavar="ITEM", help="The code of an item of the plan.")
+item_argument = click.argument("item", metavar="ITEM", help="The code of an item in the customer's plan.")
 
 
 @click.group(cls=Group)
@@ -27,7 +27,7 @@ def usage() -> None:
 @usage.command("set")
 @customer_argument
 @item_argument
-@click.argument("quantity", metavar="QUANTITY", help="The new value of the counter.")
+@click.argument("quantity", metavar="QUANTITY", help="The new quantity.")
 @outstanding_option
 @product_option
 @mock_option
@@ -35,7 +35,9 @@ def usage() -> None:
 def set_(
     customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
-    """Set an item's counter, as the call `customers/set-item-quantity` does, and print the invoice.
+    """Set the quantity of an item with the API call `customers/set-item-quantity`.
+
+    Prints the changed invoice.
 
     Example: tallyhook usage set ada GB 600
     """
@@ -53,7 +55,9 @@ def set_(
 def add(
     customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
-    """Add to an item's counter, as the call `customers/add-item-quantity` does, and print the invoice.
+    """Add to the quantity of an item with the API call `customers/add-item-quantity`.
+
+    Prints the changed invoice.
 
     Example: tallyhook usage add ada GB 12.5
     """
@@ -78,13 +82,15 @@ def _change(
     print_invoice(remote, code, customer, period or "current", as_json=as_json)
 
 
-# An amount below 0 looks like an option.
+# A negative amount looks like an option.
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @customer_argument
 @click.argument("code", metavar="CODE", help="The charge's code.")
-@click.argument("amount", metavar="AMOUNT", help="The amount per unit, such as 5.00; a credit if negative.")
+@click.argument(
+    "amount", metavar="AMOUNT", help="The amount per unit, such as 5.00. A negative amount is a credit."
+)
 @click.option("--quantity", type=click.IntRange(min=1), default=1, help="The number of units.")
-@click.option("--description", metavar="TEXT", help="A description for the customer.")
+@click.option("--description", metavar="TEXT", help="The charge's description on the invoice.")
 @outstanding_option
 @product_option
 @mock_option
@@ -100,7 +106,9 @@ def charge(
     url: str,
     as_json: bool,
 ) -> None:
-    """Add a charge or credit to an invoice, as the call `customers/add-charge` does, and print the invoice.
+    """Add a charge or credit to an invoice with the API call `customers/add-charge`.
+
+    Prints the changed invoice.
 
     Example: tallyhook charge ada SETUP 5.00 --description "Setting things up"
 
@@ -124,13 +132,16 @@ def charge(
 @click.command(cls=Command)
 @customer_argument
 @click.option(
-    "--within", metavar="DURATION", default="1d", help="How long to retry hooks, in the mock's time."
+    "--within",
+    metavar="DURATION",
+    default="1d",
+    help="How long to retry hooks before giving up, in the mock's time.",
 )
 @product_option
 @mock_option
 @json_option
 def bill(customer: str, within: str, product: str | None, url: str, as_json: bool) -> None:
-    """Run a customer's billing period to its end, and print the invoice.
+    """Bill a customer for the current period, and print the invoice.
 
     Moves the clock to the bill date, delivers hooks until they are acknowledged, and runs the invoice an
     hour later. If an invoice is already held or released, only that invoice is run. Exits with 1 unless the
@@ -155,7 +166,9 @@ def bill(customer: str, within: str, product: str | None, url: str, as_json: boo
 @mock_option
 @json_option
 def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
-    """Run a customer's outstanding invoice now, as the call `customers/run-outstanding` does, and print it.
+    """Run a customer's outstanding invoice now with the API call `customers/run-outstanding`.
+
+    Prints the invoice afterwards.
 
     Example: tallyhook run ada
     """
@@ -172,7 +185,7 @@ def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @customer_argument
-@click.option("--outstanding", is_flag=True, help="Show the outstanding invoice, not the current one.")
+@click.option("--outstanding", is_flag=True, help="Show the outstanding invoice instead of the current one.")
 @click.option("--number", type=int, help="Show the invoice with this number.")
 @product_option
 @mock_option
@@ -180,7 +193,7 @@ def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
 def invoice(
     customer: str, outstanding: bool, number: int | None, product: str | None, url: str, as_json: bool
 ) -> None:
-    """Show an invoice: quantities, charges, transactions. Exits with 1 if there is none.
+    """Show the quantities, charges and transactions of an invoice. Exits with 1 if there is no such invoice.
 
     Example: tallyhook invoice ada --outstanding
     """
@@ -192,7 +205,10 @@ def invoice(
 
 
 def print_invoice(remote: Remote, product: str, customer: str, which: int | str, *, as_json: bool) -> None:
-    """Print the invoice with this number, or the `current` or `outstanding` one; exit with 1 if none."""
+    """Print one of a customer's invoices. Exits with 1 if it doesn't exist.
+
+    `which` is the invoice's number, `current` or `outstanding`.
+    """
     invoices = remote.get(path("customers", customer, "invoices"), {"product": product})["invoices"]
     found = [
         each

@@ -1,4 +1,4 @@
-"""`tallyhook calls`: the calls to a mock's billing APIs, and the answers."""
+"""`tallyhook calls`: show the calls to a mock's billing APIs, and the answers."""
 
 import json
 import sys
@@ -20,12 +20,16 @@ _PAUSE = 0.25  # real seconds between polls with --follow
 
 @click.command(cls=Command)
 @click.option(
-    "--customer", metavar="CODE", shell_complete=customer_codes, help="Only calls about this customer."
+    "--customer", metavar="CODE", shell_complete=customer_codes, help="List only calls about this customer."
 )
-@click.option("--action", metavar="ACTION", help="Only calls of this action, such as customers/add-charge.")
-@click.option("--failed", is_flag=True, help="Only calls that were refused or got no answer.")
+@click.option(
+    "--action", metavar="ACTION", help="List only calls of this action, such as customers/add-charge."
+)
+@click.option("--failed", is_flag=True, help="List only calls that were refused or got no answer.")
 @click.option("--follow", "-f", is_flag=True, help="Print calls as they are made, until Ctrl-C.")
-@click.option("--limit", type=click.IntRange(min=1, max=10_000), default=50, help="Maximum number of calls.")
+@click.option(
+    "--limit", type=click.IntRange(min=1, max=10_000), default=50, help="The maximum number of calls."
+)
 @product_option
 @mock_option
 @json_option
@@ -39,9 +43,9 @@ def calls(
     url: str,
     as_json: bool,
 ) -> None:
-    """List the latest calls to the billing APIs, newest last. Cards and passwords are never saved.
+    """List the latest calls to the billing APIs, newest last. Card data and passwords are never saved.
 
-    With --follow and --json, the command prints one object per line.
+    With --follow and --json, the command prints one JSON object per line.
 
     Example: tallyhook calls --customer ada --failed
 

@@ -1,4 +1,4 @@
-"""Catalogues: `tallyhook seed`, `schema` and `rules`."""
+"""The commands about catalogues and rules: `tallyhook seed`, `schema` and `rules`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rules", "schema", "seed"]
 
-# Small enough to keep the progress bar moving and not to block the mock for other clients.
+# Customers per request: few enough to keep the progress bar moving and not to block the mock for long.
 _AT_ONCE = 50
 _FIRST = ("Ada", "Ben", "Cleo", "Dov", "Edda", "Finn", "Gita", "Hugo", "Inez", "Juri", "Kaya", "Liv")
 _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "Ives", "Jung", "Kerr")
@@ -27,7 +27,9 @@ _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "I
 
 @click.command(cls=Command)
 def schema() -> None:
-    """Print the JSON Schema of catalogues, which lets an editor complete and check a catalogue file.
+    """Print the JSON Schema of a catalogue, the file that `tallyhook mock --catalog` loads.
+
+    An editor can use the schema to complete and check the file.
 
     Example: tallyhook schema > catalog.schema.json
     """
@@ -40,9 +42,10 @@ def schema() -> None:
 @mock_option
 @json_option
 def rules(url: str, as_json: bool) -> None:
-    """List Cheddar's uncertain rules, with their alternatives and the mock's choice.
+    """List Cheddar's uncertain rules.
 
-    To choose an alternative, edit the `[rules]` section of a catalogue.
+    Shows the alternative that the mock follows for each rule, and the other alternatives. To choose another
+    alternative, set it in the `[rules]` section of the mock's catalogue.
 
     Example: tallyhook rules
     """
@@ -83,21 +86,21 @@ def rules(url: str, as_json: bool) -> None:
     multiple=True,
     metavar="CODE",
     show_default="all active plans",
-    help="A plan to use; may be repeated.",
+    help="The code of a plan to use; may be repeated.",
 )
 @product_option
 @click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a catalogue to this .json file instead of changing a running mock.",
+    help="Write the customers to a catalogue in this .json file instead of adding them to a running mock.",
 )
 @click.option(
     "--catalog",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    show_default="a small one",
-    help="The catalogue that --write extends.",
+    show_default="a small built-in catalogue",
+    help="The catalogue to which --write adds the customers.",
 )
 @mock_option
 @json_option
@@ -110,10 +113,10 @@ def seed(
     url: str,
     as_json: bool,
 ) -> None:
-    """Create N customers with names, plans and usage. Every run creates the same customers.
+    """Create N customers with generated names, plans and usage.
 
-    Customers of a running mock pay with a simulated card. No hooks are sent. Codes that are already in use
-    are skipped.
+    Every run creates the same customers, except that customer codes already in use are skipped. In a running
+    mock, the customers pay with a simulated card, and no hooks are sent.
 
     Example: tallyhook seed 500 --plan SMALL
 
@@ -169,7 +172,7 @@ def _write(
 
 
 def _plans(product: Mapping[str, Any], codes: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    """The plans with these codes, or all active plans."""
+    """Return the active plans with these codes, or all active plans if there are no codes."""
     known = {plan["code"]: plan for plan in product.get("plans", ()) if plan.get("isActive", True)}
     for code in codes or ():
         if code not in known:
@@ -183,7 +186,7 @@ def _customers(number: int, plans: Sequence[Mapping[str, Any]], taken: set[str])
 
 
 def _customer(code: str, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Every value depends only on the code."""
+    """Return a customer's data, which depends only on the code and the plans."""
     random = Random(code)
     plan = plans[int(code[1:]) % len(plans)]
     first, last = random.choice(_FIRST), random.choice(_LAST)
@@ -199,14 +202,14 @@ def _customer(code: str, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _quantity(item: Mapping[str, Any], random: Random) -> str:
-    """Often more than is included if overage has a price, and never more than a hard limit."""
+    """Return a random quantity. It exceeds the included quantity only if the item has a price for overage."""
     included = min(Decimal(str(item.get("quantityIncluded", 0))), Decimal(1000))
     most = included * 2 + 10 if Decimal(str(item.get("overageAmount", 0))) else included
     return str(random.randint(0, int(most)))
 
 
 def _bar(is_quiet: bool) -> "Progress":
-    """Write to stderr, to keep the output clean for programs."""
+    """Return a progress bar on stderr, so that only the result goes to stdout."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -221,5 +224,5 @@ def _bar(is_quiet: bool) -> "Progress":
 
 
 def _plain(value: object) -> str:
-    """The exact text of a decimal or datetime of a TOML file."""
+    """Return the exact text of a decimal or datetime from a TOML file."""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -20,7 +20,7 @@ def clock() -> None:
 @mock_option
 @json_option
 def show(url: str, as_json: bool) -> None:
-    """Show the clock's time and whether it runs.
+    """Show the mock's time, and whether the clock is running or frozen.
 
     Example: tallyhook clock show --json
     """
@@ -29,7 +29,9 @@ def show(url: str, as_json: bool) -> None:
 
 @clock.command()
 @click.argument(
-    "by", metavar="DURATION", help="How far to move it, such as 1mo, 36d, 2w, 1h, 15min, 90s, 1d12h or P1M."
+    "by",
+    metavar="DURATION",
+    help="How far to move the clock, such as 1mo, 36d, 2w, 1h, 15min, 90s, 1d12h or P1M.",
 )
 @mock_option
 @json_option
@@ -42,7 +44,7 @@ def advance(by: str, url: str, as_json: bool) -> None:
 
 
 @clock.command()
-@click.argument("date", metavar="DATE", help="A time in ISO 8601; UTC unless it has a time zone.")
+@click.argument("date", metavar="DATE", help="The time in ISO 8601 format; UTC unless it has a time zone.")
 @mock_option
 @json_option
 def to(date: str, url: str, as_json: bool) -> None:
@@ -57,7 +59,7 @@ def to(date: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def real(url: str, as_json: bool) -> None:
-    """Let the clock follow real time from now on.
+    """Let the clock run at the speed of real time, from its current time.
 
     Example: tallyhook clock real
     """
@@ -68,7 +70,7 @@ def real(url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def frozen(url: str, as_json: bool) -> None:
-    """Stop the clock until it is moved.
+    """Stop the clock. It then moves only when a command or call moves it.
 
     Example: tallyhook clock frozen
     """

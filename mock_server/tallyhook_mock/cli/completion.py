@@ -1,6 +1,7 @@
 """Shell completion of hook types, and of the customers, products, hooks and listeners of a running mock.
 
-The mock is the one in `--mock` or in the environment. If it doesn't answer, there are no completions.
+The mock's URL is taken from `--mock` or from the environment. If the mock doesn't answer, only hook types are
+completed.
 """
 
 import json
@@ -15,16 +16,20 @@ from tallyhook_receiver.cli.command import Command
 __all__ = ["completion", "customer_codes", "hook_ids", "hook_types", "listener_ids", "product_codes"]
 
 _MOST = 200
-_WAIT = 1.0  # seconds: somebody waits at the keyboard
+_WAIT = 1.0  # seconds; the user is waiting for the completion
 
 
 @click.command(cls=Command)
 @click.argument(
-    "shell", metavar="bash|zsh|fish", type=click.Choice(("bash", "zsh", "fish")), help="The shell."
+    "shell",
+    metavar="bash|zsh|fish",
+    type=click.Choice(("bash", "zsh", "fish")),
+    help="The shell that runs the script.",
 )
 def completion(shell: str) -> None:
-    """Print a shell script that completes commands, options and hook types, and the customers, products,
-    hooks and listeners of a running mock.
+    """Print a script that lets your shell complete commands, options and hook types.
+
+    While a mock is running, the script also completes its customers, products, hooks and listeners.
 
     Example: tallyhook completion bash >> ~/.bashrc
 
@@ -41,7 +46,7 @@ def completion(shell: str) -> None:
 
 
 def hook_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The types that begin with the typed text. The mock refuses unknown types."""
+    """Return the hook types that begin with the text typed so far."""
     from tallyhook_mock.systems import policies
     from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
@@ -54,7 +59,7 @@ def product_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def customer_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Of all products."""
+    """Return the codes of all products' customers that begin with the text typed so far."""
     codes: list[str] = []
     for product in _products(ctx):
         answer = _asked(ctx, f"customers?limit=10000&product={quote(product)}")
@@ -63,7 +68,7 @@ def customer_codes(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def hook_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The first parts of the newest hooks' ids."""
+    """Return the first parts, up to the dash, of the newest hooks' ids."""
     hooks = _asked(ctx, f"hooks?order=newest&limit={_MOST}").get("hooks", ())
     return _beginning(incomplete, [each["id"].partition("-")[0] for each in hooks])
 

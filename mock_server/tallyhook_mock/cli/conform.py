@@ -1,4 +1,4 @@
-"""`tallyhook conform`: find out which of Cheddar's rules a server follows."""
+"""`tallyhook conform`: find out how a server applies Cheddar's uncertain rules."""
 
 import contextlib
 import sys
@@ -28,7 +28,7 @@ __all__ = ["conform"]
 
 @click.group(cls=Group, default="start")
 def conform() -> None:
-    """Find out which of Cheddar's rules a server follows, through its API and a listener."""
+    """Find out how a server applies Cheddar's uncertain rules, using only its API and a listener."""
 
 
 _STATE = Path("conform.json")
@@ -47,25 +47,28 @@ password_option = click.option(
     hide_input=True,
     help="The user's password or API key. It is not saved.",
 )
-_LISTEN = "The address to listen on for hooks; port 0 picks a free port."
+_LISTEN = "The local address at which this command receives hooks; port 0 picks a free port."
 patience_option = click.option(
     "--wait", metavar="DURATION", default="15m", help="How long to wait for hooks and bill dates."
 )
 advance_option = click.option("--advance", is_flag=True, help="Move the mock's clock instead of waiting.")
 html_option = click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as an HTML page."
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write the report to this file, as an HTML page.",
 )
 write_option = click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the rules that were found to this file, as settings for a mock.",
+    help="Write the rules that the server follows to this TOML file, as settings for a mock.",
 )
 assumed_option = click.option(
     "--rules",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A file with the expected rules, used instead of the defaults.",
+    help="A TOML file with the rules to expect instead of the mock's defaults.",
 )
 
 
@@ -73,19 +76,28 @@ assumed_option = click.option(
 @click.option(
     "--base-url", metavar="URL", required=True, help="The API's URL, such as https://getcheddar.com/xml."
 )
-@click.option("--product", metavar="CODE", required=True, help="A test product that has no customers.")
-@click.option("--user", metavar="EMAIL", required=True, help="The email address of a user of the product.")
+@click.option(
+    "--product", metavar="CODE", required=True, help="The code of a test product that has no customers."
+)
+@click.option(
+    "--user", metavar="EMAIL", required=True, help="The email address of a user who may access the product."
+)
 @password_option
 @state_file_option
 @click.option(
     "--listener-url",
     metavar="URL",
     default="",
-    help="The public URL at which the service reaches the --listen address. Not needed for a mock.",
+    show_default=False,
+    help="The public URL at which the server reaches the --listen address. Not needed for a mock.",
 )
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:0", help=_LISTEN)
 @click.option(
-    "--declining-zip", metavar="ZIP", default="", help="A ccZip with which the simulator declines charges."
+    "--declining-zip",
+    metavar="ZIP",
+    default="",
+    show_default=False,
+    help="A zip code (ccZip) for which the gateway simulator declines charges.",
 )
 @patience_option
 @click.option("--only", multiple=True, metavar="RULE", help="Test only this rule; may be repeated.")
@@ -113,11 +125,11 @@ def start(
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Start a run: run every probe that is possible now, and report.
+    """Start a run: test each rule as far as possible now, and print a report.
 
-    Creates customers and plans whose codes begin with `conform-`, and deletes them at the end. Probes that
-    wait for a bill date run later, with `tallyhook conform continue`. Exits with 1 if a rule differs from the
-    expected one.
+    Creates customers and plans whose codes begin with `conform-`, and deletes them at the end. To
+    continue the tests that have to wait for a bill date, run `tallyhook conform continue` later. Exits with 1
+    if the server applies a rule differently than expected.
 
     Example: tallyhook conform start --base-url https://getcheddar.com/xml --product TEST --user me@x.com
     """
@@ -172,9 +184,9 @@ def go_on(
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Run the probes that are due now.
+    """Continue a run: run the tests that are due now, and print a report.
 
-    Exits with 1 if a rule differs from the expected one.
+    Exits with 1 if the server applies a rule differently than expected.
 
     Example: tallyhook conform continue --html report.html --write rules.toml
     """
@@ -183,7 +195,7 @@ def go_on(
     with _ending():
         kept, assumed = states.load(state), _assumed(rules)
         if not kept.is_done:
-            # A mock keeps sending hooks to the listener's earlier address.
+            # A mock continues to send hooks to the listener's previous address.
             listen = listen or urlsplit(kept.listener_url).netloc
             with _run(kept, state, password, listen, wait, advances=advance) as run:
                 run.go_on()
@@ -194,7 +206,10 @@ def go_on(
 @password_option
 @state_file_option
 def clean(password: str, state: Path) -> None:
-    """Delete every customer, plan and listener of a run from the account, and the saved run.
+    """Delete everything that a run created, and the file in which the run is saved.
+
+    The run's customers and plans are deleted from the server. If the server is a mock, the run's listener is
+    deleted too.
 
     Example: tallyhook conform clean
     """
@@ -210,7 +225,7 @@ def clean(password: str, state: Path) -> None:
 
 @contextlib.contextmanager
 def _ending() -> Iterator[None]:
-    """End the command with a one-line message if the account or the service is unusable."""
+    """End the command with a one-line message if the service can't be tested, or on Ctrl-C."""
     from tallyhook_mock.conform.account import Unusable
 
     try:
@@ -231,7 +246,7 @@ def _cut() -> NoReturn:
 def _run(
     state: "State", file: Path, password: str, listen: str, wait: str, *, advances: bool = False
 ) -> "Iterator[Run]":
-    """A run with this state, while its listener is served."""
+    """Yield a run with this state. Inside the context, the run's listener receives hooks."""
 
     import httpx
 
@@ -273,7 +288,7 @@ def _run(
 
 @contextlib.contextmanager
 def _listening(where: str) -> "Iterator[tuple[Listener, str]]":
-    """A listener, and its own URL."""
+    """Serve a listener at this address inside the context. Yields the listener and its URL."""
     from tallyhook_mock.conform.hooks import Listener
     from tallyhook_mock.server import serving
     from tallyhook_mock.testing.loop import Loop

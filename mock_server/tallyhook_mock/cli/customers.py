@@ -29,23 +29,24 @@ def customers() -> None:
     """List, add and edit the customers of a running mock."""
 
 
-first_name_option = click.option("--first-name", metavar="NAME", help="First name.")
-last_name_option = click.option("--last-name", metavar="NAME", help="Last name.")
-email_option = click.option("--email", metavar="ADDRESS", help="Email address.")
-company_option = click.option("--company", metavar="NAME", help="Company.")
-coupon_option = click.option("--coupon", metavar="CODE", help="The code of a promotion's coupon.")
-card_option = click.option("--card", metavar="NUMBER", help="The card's number.")
+first_name_option = click.option("--first-name", metavar="NAME", help="The customer's first name.")
+last_name_option = click.option("--last-name", metavar="NAME", help="The customer's last name.")
+email_option = click.option("--email", metavar="ADDRESS", help="The customer's email address.")
+company_option = click.option("--company", metavar="NAME", help="The customer's company.")
+coupon_option = click.option("--coupon", metavar="CODE", help="The code of a coupon to redeem.")
+card_option = click.option("--card", metavar="NUMBER", help="The number of the customer's card.")
 
 
 @customers.command("list")
-@click.option("--plan", metavar="CODE", help="Only customers on this plan.")
+@click.option("--plan", metavar="CODE", help="List only customers on this plan.")
 @click.option(
     "--state",
     "state_",
     metavar="STATE",
-    help="Only active or canceled customers, or those whose outstanding invoice is held, released or unpaid.",
+    help="List only customers who are active or canceled, or whose outstanding invoice is held, released or"
+    " unpaid.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=100, help="Maximum number.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, help="The maximum number of customers.")
 @after_option
 @product_option
 @mock_option
@@ -59,7 +60,9 @@ def list_(
     url: str,
     as_json: bool,
 ) -> None:
-    """List customers in order of creation, with plan, next bill and outstanding amount.
+    """List customers in the order of their creation.
+
+    Shows each customer's plan, next bill and outstanding amount.
 
     Example: tallyhook customers list --plan SMALL --state held
     """
@@ -112,14 +115,16 @@ _NOBODY = (
 
 @customers.command()
 @click.argument("code", metavar="CODE", help="The customer's code.")
-@click.option("--plan", metavar="CODE", required=True, help="The plan to subscribe to.")
+@click.option("--plan", metavar="CODE", required=True, help="The code of the plan to subscribe to.")
 @first_name_option
 @last_name_option
 @email_option
 @company_option
 @coupon_option
 @card_option
-@click.option("--item", multiple=True, metavar="ITEM=QUANTITY", help="Initial usage; may be repeated.")
+@click.option(
+    "--item", multiple=True, metavar="ITEM=QUANTITY", help="The initial usage of an item; may be repeated."
+)
 @product_option
 @mock_option
 @json_option
@@ -137,9 +142,9 @@ def add(
     url: str,
     as_json: bool,
 ) -> None:
-    """Add a customer, as the call `customers/new` does, and send the hooks.
+    """Add a customer with the API call `customers/new`, and send the resulting hooks.
 
-    The customer gets a valid test card unless you choose another with --card.
+    The customer gets a valid test card unless you choose another card with --card.
 
     Example: tallyhook customers add ada --plan SMALL
     """
@@ -168,7 +173,7 @@ def add(
 
 @customers.command()
 @customer_argument
-@click.option("--plan", metavar="CODE", help="The plan to change to.")
+@click.option("--plan", metavar="CODE", help="The code of the plan to change to.")
 @first_name_option
 @last_name_option
 @email_option
@@ -191,7 +196,9 @@ def edit(
     url: str,
     as_json: bool,
 ) -> None:
-    """Change the given fields of a customer, as the call `customers/edit` does, and send the resulting hooks.
+    """Change a customer with the API call `customers/edit`, and send the resulting hooks.
+
+    Only the fields that you pass are changed.
 
     Example: tallyhook customers edit ada --plan BIG
     """

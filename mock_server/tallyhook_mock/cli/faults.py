@@ -1,4 +1,4 @@
-"""`tallyhook faults`: plan faults of a mock."""
+"""`tallyhook faults`: make a mock's calls and hooks fail on purpose."""
 
 import click
 
@@ -13,7 +13,7 @@ __all__ = ["faults"]
 
 @click.group(cls=Group, default="list")
 def faults() -> None:
-    """Plan faults of a running mock, to test how your code handles them."""
+    """Make calls and hooks of a running mock fail on purpose, to test how your code handles it."""
 
 
 _COUNTED = ("kind", "met", "struck", "isOver")
@@ -25,7 +25,7 @@ _UNSAID = (None, "", 0)
 @mock_option
 @json_option
 def list_(url: str, as_json: bool) -> None:
-    """List the planned faults, and the faults that have happened.
+    """List the faults, with the number of calls and hooks that each fault has affected.
 
     Example: tallyhook faults list
     """
@@ -43,9 +43,11 @@ def list_(url: str, as_json: bool) -> None:
 
 @faults.command()
 @click.argument("kind", type=click.Choice([each.value for each in FaultKind]), help="The kind of fault.")
-@click.option("--action", metavar="CALL", help="Only calls of this action, such as customers/add-charge.")
-@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="Only hooks of this type.")
-@click.option("--customer", metavar="CODE", help="Only calls and hooks about this customer.")
+@click.option(
+    "--action", metavar="CALL", help="Affect only calls of this action, such as customers/add-charge."
+)
+@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="Affect only hooks of this type.")
+@click.option("--customer", metavar="CODE", help="Affect only calls and hooks about this customer.")
 @click.option(
     "--nth", type=click.IntRange(min=1), help="The first matching call or hook to affect; 1 is the next one."
 )
@@ -55,10 +57,10 @@ def list_(url: str, as_json: bool) -> None:
     type=click.FloatRange(min=0, max=1),
     help="The probability that a matching call or hook is affected.",
 )
-@click.option("--seed", type=int, help="The seed of the random numbers.")
-@click.option("--seconds", type=float, help="The length of a latency or timeout, in real seconds.")
-@click.option("--status", type=int, help="The status of an error: 500, 502 or 503.")
-@click.option("--retry-after", type=int, help="The Retry-After of a 503, in seconds.")
+@click.option("--seed", type=int, help="The seed of the random choices that --probability makes.")
+@click.option("--seconds", type=float, help="How long a latency or timeout fault lasts, in real seconds.")
+@click.option("--status", type=int, help="The HTTP status of an error fault: 500, 502 or 503.")
+@click.option("--retry-after", type=int, help="The value of the Retry-After header of a 503, in seconds.")
 @click.option("--by", metavar="DURATION", help="How long to hold back a reordered hook, in the mock's time.")
 @mock_option
 @json_option
@@ -107,7 +109,7 @@ def add(
 @mock_option
 @json_option
 def clear(url: str, as_json: bool) -> None:
-    """Clear all faults.
+    """Remove all faults.
 
     Example: tallyhook faults clear
     """

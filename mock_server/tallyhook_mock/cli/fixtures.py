@@ -1,7 +1,7 @@
 """The pytest fixtures: the mock, and SDK clients that are connected to it.
 
-pytest loads this module in every run if `tallyhook[mock]` is installed. So it imports only pytest until a
-test uses a fixture, and all names begin with `cheddar`.
+If `tallyhook[mock]` is installed, pytest loads this module in every run. So this module imports only pytest
+until a test uses a fixture, and the names of all fixtures begin with `cheddar`.
 """
 
 from __future__ import annotations
@@ -27,25 +27,28 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cheddar_catalog() -> Mapping[str, object] | Path | str | None:
-    """The mock's catalogue: a mapping, a file, or None for the small default one."""
+    """Return the mock's catalogue: a mapping, a file, or None for the small default catalogue."""
     return None
 
 
 @pytest.fixture
 def cheddar_start() -> str | datetime:
-    """The time of the mock's clock at the start of a test."""
+    """Return the time of the mock's clock at the start of each test."""
     return "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
 def cheddar_strict() -> bool:
-    """Whether to refuse calls with parameters that Cheddar doesn't know. If not, they are ignored."""
+    """Return whether the mock refuses calls with parameters that Cheddar doesn't know.
+
+    Otherwise, the mock ignores these parameters.
+    """
     return True
 
 
 @pytest.fixture
 def cheddar_quiet() -> bool:
-    """Whether to keep listeners' errors out of the log, for tests that cause such errors on purpose."""
+    """Return whether to keep listeners' errors out of the log, for tests that cause errors on purpose."""
     return False
 
 
@@ -54,7 +57,10 @@ def cheddar_quiet() -> bool:
 
 @pytest.fixture
 def cheddar(_cheddar_world: World) -> Cheddar:
-    """A mock of Cheddar in this process, new for each test. Its clock moves only when the test moves it."""
+    """Return a new mock of Cheddar for each test. It runs in the test's process.
+
+    The mock's clock moves only when the test moves it.
+    """
     from tallyhook_mock.testing import Cheddar
 
     return Cheddar(_cheddar_world)
@@ -62,15 +68,15 @@ def cheddar(_cheddar_world: World) -> Cheddar:
 
 @pytest.fixture
 def cheddar_server(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The mock of the fixture `cheddar`, served over HTTP on 127.0.0.1."""
+    """Serve the mock of the fixture `cheddar` over HTTP on 127.0.0.1."""
     yield from _served(_cheddar_session, _cheddar_world, tls=False)
 
 
 @pytest.fixture
 def cheddar_server_tls(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The mock of the fixture `cheddar`, served over TLS on 127.0.0.1.
+    """Serve the mock of the fixture `cheddar` over TLS on 127.0.0.1.
 
-    Clients must trust the file `authority`.
+    Clients must trust the certificate authority in the file `cheddar_server_tls.authority`.
     """
     yield from _served(_cheddar_session, _cheddar_world, tls=True)
 
@@ -115,7 +121,7 @@ def _cheddar_world(
 
 @pytest.fixture
 def cheddar_client(cheddar: Cheddar) -> Iterator[Client]:
-    """A `tallyhook.Client` that is connected to `cheddar` without a socket."""
+    """Return a `tallyhook.Client` that calls the mock `cheddar` without a socket."""
     from tallyhook import Client
 
     transport = cheddar.transport()
@@ -125,17 +131,20 @@ def cheddar_client(cheddar: Cheddar) -> Iterator[Client]:
 
 @pytest.fixture
 def cheddar_async_client(cheddar: Cheddar) -> AsyncClient:
-    """A `tallyhook.AsyncClient` that is connected to `cheddar` without a socket."""
+    """Return a `tallyhook.AsyncClient` that calls the mock `cheddar` without a socket."""
     from tallyhook import AsyncClient
 
-    # It needs no closing: its transport has no connections.
+    # The client needs no closing, because its transport has no connections.
     transport = cheddar.async_transport()
     return AsyncClient(cheddar.product, cheddar.user, cheddar.password, transport=transport, backoff=0)
 
 
 @pytest.fixture
 def cheddar_receiver_client(_cheddar_world: World) -> ReceiverClient:
-    """Posts hooks made by `cheddar.hook` to the listener registered with `cheddar.listener`."""
+    """Return a client that posts hooks to the listener registered with `cheddar.listener`.
+
+    `cheddar.hook` makes the hooks.
+    """
     from tallyhook_mock.testing import ReceiverClient
 
     return ReceiverClient(_cheddar_world)
@@ -143,9 +152,9 @@ def cheddar_receiver_client(_cheddar_world: World) -> ReceiverClient:
 
 @pytest.fixture
 def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
-    """Lets `cheddar` answer requests to Cheddar's real address, for code that creates its own client.
+    """Let the mock answer calls to Cheddar's real URL, for code that creates its own client.
 
-    A respx router with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
+    Returns a respx router with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
     """
     from tallyhook.cheddar.client import BASE_URL
 
@@ -158,7 +167,7 @@ def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
 
 @contextmanager
 def _needing(requirement: str) -> Iterator[None]:
-    """Fail the test with a message that says what to install if an import fails."""
+    """If an import in this context fails, fail the test with a message that says what to install."""
     try:
         yield
     except ModuleNotFoundError as error:

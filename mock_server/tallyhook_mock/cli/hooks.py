@@ -26,7 +26,7 @@ def hooks() -> None:
 
 
 name_argument = click.argument(
-    "name", metavar="HOOK", shell_complete=hook_ids, help="The hook's id, or the beginning of it."
+    "name", metavar="HOOK", shell_complete=hook_ids, help="The hook's id, or the first digits of the id."
 )
 
 
@@ -34,22 +34,26 @@ _STATES = ("pending", "sending", "delivered", "canceled")
 
 
 @hooks.command("list")
-@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="Only hooks of this type.")
+@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="List only hooks of this type.")
 @click.option(
-    "--customer", metavar="CODE", shell_complete=customer_codes, help="Only hooks about this customer."
+    "--customer", metavar="CODE", shell_complete=customer_codes, help="List only hooks about this customer."
 )
 @click.option(
     "--state",
     type=click.Choice(_STATES),
-    help="Only hooks with a delivery in this state.",
+    help="List only hooks with a delivery in this state.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=50,
-    help="Maximum number of hooks. Lists the latest hooks, or with --after, the next ones.",
+    help="The maximum number of hooks.",
 )
-@click.option("--after", metavar="HOOK", help="Only hooks sent after this one. Needs the full id.")
+@click.option(
+    "--after",
+    metavar="HOOK",
+    help="List the hooks sent right after this one, instead of the latest. Needs the full id.",
+)
 @product_option
 @mock_option
 @json_option
@@ -104,7 +108,7 @@ def list_(
 @mock_option
 @json_option
 def show(name: str, body: bool, url: str, as_json: bool) -> None:
-    """Show a hook and every attempt: time, headers, answer, duration.
+    """Show a hook, and the time, headers, answer and duration of each delivery attempt.
 
     Example: tallyhook hooks show 1e39d028 --body
     """
@@ -134,9 +138,9 @@ def show(name: str, body: bool, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def retry(name: str, url: str, as_json: bool) -> None:
-    """Send a hook again, now, to the listeners that have not acknowledged it, and print their answers.
+    """Send a hook again now to the listeners that have not acknowledged it.
 
-    Exits with 1 unless all of them acknowledge it.
+    Prints the listeners' answers. Exits with 1 unless all these listeners acknowledge the hook.
 
     Example: tallyhook hooks retry 1e39d028
     """
@@ -166,22 +170,26 @@ def cancel(name: str, url: str, as_json: bool) -> None:
 
 @hooks.command()
 @name_argument
-@click.option("--to", metavar="URL", help="Send the hook to this address, which need not be registered.")
+@click.option(
+    "--to", metavar="URL", help="Send the hook to this URL, even if it isn't registered as a listener."
+)
 @click.option(
     "--body",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Send the JSON in this file instead, with a new signature; - reads stdin.",
+    help="Send the JSON in this file instead of the original body, with a new signature; - reads stdin.",
 )
 @mock_option
 @json_option
 def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool) -> None:
-    """Send a hook again to the listeners that have acknowledged it, and print their answers.
+    """Send a hook again to the listeners that have acknowledged it.
 
-    The replay neither holds nor releases an invoice. Exits with 1 unless all of them acknowledge it.
+    Prints the listeners' answers. The replay neither holds nor releases an invoice. Exits with 1 unless all
+    these listeners acknowledge the hook.
 
-    With --to or --body, the command itself sends the hook, once, and the mock doesn't list it. `hooks show
-    --body` prints a body that you can edit.
+    With --to or --body, this command sends the hook itself, only once, and the mock doesn't list the replay.
+    With --body but without --to, every listener that the hook was sent to gets the new body. To
+    get a body that you can edit, use `tallyhook hooks show --body`.
 
     Example: tallyhook hooks replay 1e39d028
 
@@ -229,12 +237,12 @@ def trigger(
     url: str,
     as_json: bool,
 ) -> None:
-    """Send a signed hook about a customer's current state, and print the answers.
+    """Send a signed hook about a customer's current state, and print the listeners' answers.
 
     The customer doesn't change. Exits with 1 unless every listener acknowledges the hook.
 
-    A subscriptionBillable hook from this command neither holds nor releases an invoice. To bill a customer
-    with a real one, use `tallyhook bill`.
+    A subscriptionBillable hook from this command neither holds nor releases an invoice. To bill a customer,
+    use `tallyhook bill`, which makes the mock send a real subscriptionBillable hook.
 
     Example: tallyhook trigger newSubscription --customer ada
 
@@ -258,7 +266,10 @@ def _value(written: str) -> tuple[str, str]:
 
 
 def _check(remote: Remote, product: str, customer: str) -> None:
-    """Fail if no invoice is outstanding: a review would fail, and the mock would retry for a month."""
+    """Fail if the customer has no outstanding invoice.
+
+    A review would fail without one, and the mock would retry the hook for a month.
+    """
     answer = remote.get(path("customers", customer, "invoices"), {"product": product})
     if not any(each["invoicePeriod"] == "outstanding" for each in answer["invoices"]):
         fail(
@@ -269,7 +280,7 @@ def _check(remote: Remote, product: str, customer: str) -> None:
 
 
 def _report(remote: Remote, hook: Mapping[str, Any], since: int = 0, *, as_json: bool) -> None:
-    """Report the deliveries that are under way, starting at this index."""
+    """Wait for the unfinished deliveries from index `since` on, and print the listeners' answers."""
     under_way = [
         place
         for place, delivery in enumerate(hook["deliveries"])
@@ -292,7 +303,10 @@ def _read(file: Path) -> bytes:
 def _send(
     remote: Remote, hook: Mapping[str, Any], content: bytes, targets: list[str], *, as_json: bool
 ) -> None:
-    """Post a hook from this process, signed with the product's key."""
+    """Post a hook from this process to all `targets`, signed with the product's key, and print the answers.
+
+    Exits with 1 unless all answers are 2xx.
+    """
     import httpx
 
     from tallyhook import signing
@@ -329,7 +343,7 @@ def _invoice(hook: Mapping[str, Any]) -> str:
 
 
 def _inbox_key(hook: Mapping[str, Any]) -> str:
-    """The hook's key in a receiver's inbox; empty for other systems' hooks."""
+    """Return the hook's key in a receiver's inbox, or an empty string if the hook is not Cheddar's."""
     if not hook["product"]:
         return ""
     from tallyhook import events
@@ -348,7 +362,7 @@ def _say_more(following: str | None, after: str | None) -> None:
 
 
 def _deliveries(hook: Mapping[str, Any]) -> Text:
-    """One line per delivery: its state and the last answer."""
+    """Return one line per delivery, with the delivery's state and the last answer."""
     lines = []
     for delivery in hook["deliveries"]:
         tried = delivery["attempts"]

@@ -31,7 +31,7 @@ _ROOT = "/hooks"
 
 @click.command(cls=Command)
 @click.option(
-    "--forward", metavar="URL", help="Forward verified hooks to this URL, and pass its answers back."
+    "--forward", metavar="URL", help="Forward verified hooks to this URL, and return its answers to the mock."
 )
 @click.option(
     "--events",
@@ -39,7 +39,7 @@ _ROOT = "/hooks"
     multiple=True,
     metavar="TYPE",
     shell_complete=hook_types,
-    help="Only hooks of this type; may be repeated.",
+    help="Receive only hooks of this type; may be repeated.",
 )
 @click.option(
     "--since",
@@ -60,11 +60,11 @@ def listen(
     """Verify and print hooks as they arrive, until Ctrl-C.
 
     Registers a temporary listener on the mock for each product, or only for the product in --product. With
-    --forward, every verified hook is passed on with its body and headers unchanged, including the earlier
+    --forward, every verified hook is forwarded with its body and headers unchanged, including the earlier
     hooks that --since prints. Without --forward, every verified hook is acknowledged, so a held invoice runs
     an hour later.
 
-    With --json, the command prints one object per line.
+    With --json, the command prints one JSON object per line.
 
     Example: tallyhook listen --forward http://127.0.0.1:8000/hooks --events subscriptionBillable
     """
@@ -95,14 +95,14 @@ def listen(
 
 
 def _path(product: dict[str, Any]) -> str:
-    """Return the path for a product's hooks. It shows which product's key must have signed the hooks."""
+    """Return the path for a product's hooks. The path tells which key to verify a hook with."""
     return f"{_ROOT}/{product['id']}"
 
 
 def _earlier(
     remote: Remote, since: str, types: Collection[str], products: Collection[str]
 ) -> list[dict[str, Any]]:
-    """The hooks sent since a moment, oldest first."""
+    """Return earlier hooks, oldest first. `since` is a date, or a duration up to the mock's current time."""
     from tallyhook_mock.clock import parse_moment
     from tallyhook_mock.duration import parse_duration
 
@@ -172,10 +172,11 @@ async def _serve(
 
 
 def ended() -> asyncio.Event:
-    """An event that is set on SIGINT, SIGTERM or SIGHUP: Ctrl-C, `kill`, or a closed terminal.
+    """Return an event that is set on SIGINT, SIGTERM or SIGHUP: Ctrl-C, `kill`, or a closed terminal.
 
-    The signals must not end the process directly, because a listener that stays registered holds invoices.
-    Ignored signals stay ignored: scripts ignore SIGINT in background processes, `nohup` ignores SIGHUP.
+    The signals must not end the process directly, because a listener that is still registered would hold
+    invoices. If SIGINT or SIGHUP is already ignored, it stays ignored: scripts ignore SIGINT in background
+    processes, and `nohup` ignores SIGHUP.
     """
     end, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -188,7 +189,7 @@ def ended() -> asyncio.Event:
 async def _passed_on(
     http: "httpx.AsyncClient", url: str, headers: Mapping[str, str], body: bytes
 ) -> "Response":
-    """Forward the request, and return the answer."""
+    """Forward a hook to `url`. Returns the answer, or a 502 if there is none."""
     import httpx
     from starlette.responses import Response
 
@@ -205,7 +206,7 @@ async def _passed_on(
 
 
 def _print(body: bytes, is_genuine: bool, status: int, product: str = "") -> None:
-    """Print one line, with the product's code if there are several products."""
+    """Print one line about a hook and its answer, with the product's code if `product` is not empty."""
     from tallyhook import DecodeError, events
 
     line = Text()

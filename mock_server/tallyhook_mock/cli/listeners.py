@@ -1,4 +1,4 @@
-"""`tallyhook listeners`: list and change where a mock sends its hooks."""
+"""`tallyhook listeners`: list and change the listeners that a mock sends hooks to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ name_argument = click.argument(
     "name",
     metavar="LISTENER",
     shell_complete=listener_ids,
-    help="The listener's id, the beginning of it, or its URL.",
+    help="The listener's URL, its id, or the first digits of the id.",
 )
 
 
@@ -56,20 +56,20 @@ def list_(url: str, as_json: bool) -> None:
 
 
 @listeners.command()
-@click.argument("listener", metavar="URL", help="The URL to post the hooks to.")
+@click.argument("listener", metavar="URL", help="The URL to which hooks are posted.")
 @click.option(
     "--events",
     multiple=True,
     metavar="TYPE",
     shell_complete=hook_types,
-    help="Only hooks of this type; may be repeated.",
+    help="Send only hooks of this type; may be repeated.",
 )
 @product_option
 @click.option(
     "--system", metavar="NAME", help="The billing system, if not Cheddar: cleverbridge or fusebill."
 )
 @click.option("--header", metavar="NAME", help="The header that carries Fusebill's key.")
-@click.option("--key", metavar="KEY", help="Fusebill's key. If you don't pass a key, the mock generates one.")
+@click.option("--key", metavar="KEY", help="Fusebill's key. By default, the mock generates one.")
 @mock_option
 @json_option
 def add(
@@ -101,9 +101,10 @@ def add(
 def remove(name: str, url: str, as_json: bool) -> None:
     """Remove a listener, and cancel the hooks that it has not acknowledged.
 
-    Invoices that wait only for this listener are released, and run an hour later without a review. The
-    command says how many were released. Registering a new address doesn't prevent this, because waiting hooks
-    are sent only to the old address. So let the old address answer first, or pause the listener instead.
+    Invoices that are held only for this listener are released, and run an hour later without a review. The
+    command says how many were released. Registering a new listener first doesn't prevent this, because
+    waiting hooks are sent only to the old one. To avoid this, let the old listener answer before you
+    remove it, or pause the old listener instead.
 
     Example: tallyhook listeners remove 1e39d021
     """
@@ -121,7 +122,7 @@ def remove(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def pause(name: str, url: str, as_json: bool) -> None:
-    """Stop sending hooks to a listener. Its hooks wait, and their invoices stay held.
+    """Stop sending hooks to a listener. The hooks for it wait, and their invoices stay held.
 
     Example: tallyhook listeners pause http://127.0.0.1:8000/hooks
     """
@@ -133,7 +134,7 @@ def pause(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def resume(name: str, url: str, as_json: bool) -> None:
-    """Send hooks to a paused listener again, beginning with those that wait.
+    """Send hooks to a paused listener again, beginning with the hooks that are waiting.
 
     Example: tallyhook listeners resume http://127.0.0.1:8000/hooks
     """
@@ -141,7 +142,7 @@ def resume(name: str, url: str, as_json: bool) -> None:
 
 
 def _held_for(remote: Remote, listener: Mapping[str, Any]) -> int:
-    """The number of invoices that wait only for this listener."""
+    """Return the number of invoices that are held only for this listener."""
     wanted = {"type": "subscriptionBillable", "state": "pending"}
     waiting = [
         {

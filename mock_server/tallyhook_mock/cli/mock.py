@@ -1,4 +1,4 @@
-"""`tallyhook mock`: serve the billing systems on a port of this machine."""
+"""`tallyhook mock`: run the mock billing server on a port of this machine."""
 
 import errno
 import sys
@@ -28,8 +28,8 @@ __all__ = ["mock"]
 @click.option(
     "--catalog",
     type=click.Path(path_type=Path),
-    show_default="a small one",
-    help="A TOML or JSON file with products, users and listeners.",
+    show_default="a small built-in catalogue",
+    help="A TOML or JSON file with the mock's products, users and listeners.",
 )
 @click.option(
     "--port",
@@ -42,7 +42,7 @@ __all__ = ["mock"]
 @click.option(
     "--frozen/--real",
     default=False,
-    help="Stop the clock until you move it, or let it follow real time.",
+    help="Stop the clock until you move it, or let it run at the speed of real time.",
 )
 @click.option("--strict", is_flag=True, help="Refuse calls with parameters that Cheddar doesn't know.")
 @click.option(
@@ -106,7 +106,10 @@ def mock(
     delivery_timeout: float,
     quiet: bool,
 ) -> None:
-    """Serve Cheddar's API under /xml, the control API under /_mock, and the web console at /.
+    """Run the mock billing server, until Ctrl-C.
+
+    Serves Cheddar's API under /xml, the mock's control API under /_mock, and a web console at /. Prints the
+    addresses of the other billing systems' APIs.
 
     Example: tallyhook mock --catalog catalog.toml --start 2026-01-01 --frozen
     """
@@ -157,7 +160,7 @@ def mock(
         scheme = "https" if identity else "http"
         shown = f"[{host}]" if ":" in host else host
         url = f"{scheme}://{shown}:{listening.getsockname()[1]}"
-        # The default credentials are no secret. Those of a file are not printed.
+        # The default catalogue's passwords are not secret. Passwords from a file are not printed.
         users = content["users"] if catalog is None else ()
         app = create_app(served, console_token=console_token)
 

@@ -1,4 +1,4 @@
-"""Wait for the answers to a hook that a command has sent, and print them."""
+"""Waits for listeners' answers to a hook, and prints the answers."""
 
 import sys
 import time
@@ -19,9 +19,10 @@ _WIDEST = 200  # characters of an answer
 
 
 def report(remote: Remote, hook: Mapping[str, Any], places: Collection[int], *, as_json: bool) -> None:
-    """Wait until the deliveries with these indexes have been tried, and print the answers.
+    """Wait until the deliveries with the indexes `places` have been tried, and print the answers.
 
-    `hook` is its state when it was sent. Exits with 1 if any delivery was not acknowledged.
+    `hook` is the mock's description of the hook before these attempts. Exits with 1 if any of the deliveries
+    was not acknowledged.
     """
     now = _awaited(remote, hook, places)
     deliveries = [now["deliveries"][place] for place in places]
@@ -36,7 +37,7 @@ def report(remote: Remote, hook: Mapping[str, Any], places: Collection[int], *, 
 
 
 def answered(status: int | None, seconds: float, answer: str, url: str) -> Text:
-    """A line such as `→ 200 in 40 ms`, or the reason why there was no answer."""
+    """Return a line such as `→ 200 in 40 ms`, or the reason why there was no answer."""
     arrow = "→" if can_write("→") else "->"
     is_good = status is not None and 200 <= status < 300
     line = Text(f"  {arrow} ")

@@ -1,4 +1,4 @@
-"""The pytest plugin. It offers the fixtures if `tallyhook[mock]` is installed, and otherwise nothing."""
+"""The pytest plugin. If `tallyhook[mock]` is installed, the plugin provides the fixtures."""
 
 from importlib.util import find_spec
 
@@ -14,6 +14,6 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.import_plugin("tallyhook_mock.cli.fixtures")
     elif plugin is not None:
         manager.unregister(plugin)
-        # The list of plugins that pytest prints. There is no public way to remove one from it.
+        # Remove the plugin from the list that pytest prints. There is no public API for this.
         shown = getattr(manager, "_plugin_distinfo", [])
         shown[:] = [entry for entry in shown if entry[0] is not plugin]

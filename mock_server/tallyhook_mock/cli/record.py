@@ -28,7 +28,7 @@ __all__ = ["compare", "record"]
     type=click.Path(path_type=Path),
     metavar="FILE",
     default=Path("recording.jsonl"),
-    help="The file to append calls to.",
+    help="The file to which the calls are appended.",
 )
 @click.option(
     "--port",
@@ -38,11 +38,11 @@ __all__ = ["compare", "record"]
 )
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 def record(upstream: str, to: Path, port: int, host: str) -> None:
-    """Record the calls between an application and the service, until Ctrl-C.
+    """Record an application's calls to a billing service, until Ctrl-C.
 
-    Make the application use the address that this command prints instead of the service's. Credentials are
-    passed on but not saved. Cards, names, emails, addresses, notes and tokens are replaced; equal values get
-    equal replacements.
+    Configure the application to call the address that this command prints, instead of the service.
+    Credentials are forwarded but not saved. In the file, card numbers, names, email and postal addresses,
+    notes and tokens are replaced with invented values. Equal values get equal replacements.
 
     Example: tallyhook record --upstream https://getcheddar.com/xml --to recording.jsonl
     """
@@ -78,7 +78,10 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
 
 @click.command(cls=Command)
 @click.argument(
-    "recording", type=click.Path(path_type=Path), metavar="RECORDING", help="A file from `tallyhook record`."
+    "recording",
+    type=click.Path(path_type=Path),
+    metavar="RECORDING",
+    help="A file written by `tallyhook record`.",
 )
 @click.option(
     "--catalog",
@@ -90,17 +93,20 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
     "--rules",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Rules for the mock, such as a file from `conform --write`.",
+    help="A TOML file with rules for the mock, such as one written by `tallyhook conform --write`.",
 )
 @click.option(
-    "--reviewed", is_flag=True, help="Hold invoices by adding a listener that acknowledges all hooks."
+    "--reviewed",
+    is_flag=True,
+    help="Add a listener that acknowledges all hooks, so that invoices are held first.",
 )
 @json_option
 def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed: bool, as_json: bool) -> None:
     """Repeat recorded calls on a mock, each at its recorded time, and show where the answers differ.
 
-    Ids and invoice numbers may differ if they do so consistently. Times may differ by up to a minute. Calls
-    about customers who existed before the recording are left out. Exits with 1 if any answer differs.
+    Ids and invoice numbers may differ, as long as the same recorded value always corresponds to the same
+    value on the mock. Times may differ by up to a minute. Calls about customers who existed before the
+    recording are left out. Exits with 1 if any answer differs.
 
     Example: tallyhook compare recording.jsonl --rules rules.toml
     """

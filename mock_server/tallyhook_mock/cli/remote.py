@@ -1,4 +1,4 @@
-"""The client of a running mock's control API, for the commands."""
+"""The commands' client for a running mock's control API."""
 
 import json
 from collections.abc import Mapping
@@ -35,29 +35,29 @@ mock_option = click.option(
     default=_URL,
     envvar="TALLYHOOK_MOCK",
     show_envvar=True,
-    help="The address of the running mock.",
+    help="The URL of the running mock.",
 )
 product_option = click.option(
     "--product",
     metavar="CODE",
     shell_complete=product_codes,
-    help="Use only this product. Required if several products could be meant.",
+    help="Use only this product. Required if the command can't tell which product is meant.",
 )
 customer_argument = click.argument(
-    "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="A customer's code."
+    "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="The customer's code."
 )
 after_option = click.option(
     "--after",
     metavar="NEXT",
-    help="Continue an earlier list. NEXT is the value that the earlier command printed.",
+    help="Continue a list. NEXT is the value that the previous command printed.",
 )
 
 
 class Remote:
-    """A mock's control API. Answers are parsed JSON, or the text of an SVG picture.
+    """A client for a mock's control API. Its methods return parsed JSON, or the text of an SVG picture.
 
     An error ends the command with a one-line message. The exit code is 1 if the mock refuses a valid request,
-    and 2 if it can't be reached or the request is invalid.
+    and 2 if the request is invalid or the mock can't be reached.
     """
 
     def __init__(self, url: str) -> None:
@@ -72,12 +72,12 @@ class Remote:
         self._is_secure, self._path = parts.scheme == "https", parts.path.rstrip("/")
 
     def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
-        """GET a path. Query parameters that are None are left out."""
+        """Send a GET request. Query parameters that are None are left out."""
         given = {name: value for name, value in (wanted or {}).items() if value is not None}
         return self._ask("GET", f"{path}?{urlencode(given)}")
 
     def post(self, path: str, wish: Mapping[str, Any] | None = None) -> Any:
-        """POST a JSON object. Values that are None are left out."""
+        """Send a POST request with a JSON object. Values that are None are left out."""
         given = {name: value for name, value in (wish or {}).items() if value is not None}
         return self._ask("POST", path, given)
 
@@ -85,7 +85,10 @@ class Remote:
         self._ask("DELETE", path)
 
     def named(self, what: str, name: str) -> dict[str, Any]:
-        """The one of `hooks` or `listeners` with this URL, or whose id begins with this text."""
+        """Return the hook or listener whose id begins with `name`, or whose URL is `name`.
+
+        `what` is `hooks` or `listeners`. Exits with 1 if none matches, or several do.
+        """
         found = [each for each in self.get(f"/{what}")[what] if _fits(each, name)]
         if len(found) != 1:
             kind = what.removesuffix("s")
@@ -94,7 +97,7 @@ class Remote:
         return dict(found[0])
 
     def products(self, code: str | None = None) -> list[dict[str, Any]]:
-        """The products of the catalogue, or only the one with this code."""
+        """Return all the mock's products, or only the one with this code. Exits with 2 if there is none."""
         products = [dict(each) for each in self.get("/catalog")["products"]]
         found = [each for each in products if code in (None, each["code"])]
         if not found:
@@ -103,14 +106,17 @@ class Remote:
         return found
 
     def product(self, code: str | None) -> dict[str, Any]:
-        """The product with this code, or the only one."""
+        """Return the product with this code, or the mock's only product if `code` is None.
+
+        Exits with 2 if there is no such product, or if there are several.
+        """
         found = self.products(code)
         if len(found) != 1:
             fail(f"--product: one of {', '.join(each['code'] for each in found)} is required", USAGE)
         return found[0]
 
     def product_of(self, customer: str, code: str | None) -> str:
-        """The given product code, or the code of the only product that has this customer."""
+        """Return `code`, or if it is None, the code of the only product that has this customer."""
         products = [str(each["code"]) for each in self.products(code)]
         if len(products) > 1:
             having = [each for each in products if self._has(each, customer)]
@@ -122,12 +128,12 @@ class Remote:
         return products[0]
 
     def call(self, name: str, product: str, parameters: Mapping[str, str | None]) -> None:
-        """Make a call of Cheddar's API. Parameters that are None are left out."""
+        """Make a call to Cheddar's API. Parameters that are None are left out."""
         given = {key: value for key, value in parameters.items() if value is not None}
         self.post("/calls", {"call": name, "product": product, "parameters": given})
 
     def customer(self, code: str, product: str) -> dict[str, Any]:
-        """The customer, as `tallyhook customers --json` prints it."""
+        """Return a customer in the form that `tallyhook customers --json` prints."""
         found = self.get("/customers", {"product": product})["customers"]
         return next(dict(each) for each in found if each["code"] == code)
 
@@ -154,11 +160,11 @@ class Remote:
         return _Answer(self, answer)
 
     def _send(self, method: str, path: str, wish: Mapping[str, Any] | None = None) -> tuple[int, str, bytes]:
-        """Status, content type and content of the answer."""
+        """Send a request, and return the status, content type and content of the answer."""
         connection = self._connection()
         try:
             connection.connect()
-            # Connecting has a timeout. Waiting for the answer has none: moving the clock can take long.
+            # Only connecting has a timeout. The answer may take long, for example if the clock is moved.
             connection.sock.settimeout(None)
             body = None if wish is None else json.dumps(wish)
             connection.request(
@@ -185,7 +191,7 @@ class Remote:
 
 
 class _Answer(dict[str, Any]):
-    """A JSON object from a mock. A missing key means that another server has answered."""
+    """A JSON object in an answer. A missing key ends the command, because the server is not a mock."""
 
     def __init__(self, remote: Remote, content: dict[str, Any]) -> None:
         super().__init__(content)
@@ -196,13 +202,13 @@ class _Answer(dict[str, Any]):
 
 
 def say_more(following: str | None) -> None:
-    """Say on stderr that a list continues."""
+    """If the list continues, say so on stderr. `following` is the value for --after, or None."""
     if following is not None:
         click.echo(f"There is more: continue with --after {following}", err=True)
 
 
 def path(*names: str) -> str:
-    """A URL path made of names, which are escaped."""
+    """Return a URL path made of these names, which are escaped."""
     return "".join(f"/{quote(name, safe='')}" for name in names)
 
 
@@ -211,7 +217,7 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
 
 
 def trust() -> "ssl.SSLContext":
-    """TLS settings that trust the system's authorities and the local one of `tallyhook mock --tls`."""
+    """Return TLS settings that trust the system's authorities and the authority of `tallyhook mock --tls`."""
     import ssl
 
     from tallyhook_mock.tls import default_directory

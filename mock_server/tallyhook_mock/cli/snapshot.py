@@ -1,4 +1,4 @@
-"""`tallyhook snapshot`: save the mock's state, and restore it."""
+"""`tallyhook snapshot`: save and restore the mock's state."""
 
 import click
 
@@ -13,7 +13,7 @@ name_argument = click.argument("name", metavar="NAME", help="The snapshot's name
 
 @click.group(cls=Group, default="list")
 def snapshot() -> None:
-    """Save the state of a running mock, and restore it."""
+    """Save and restore the state of a running mock."""
 
 
 @snapshot.command()
@@ -21,7 +21,7 @@ def snapshot() -> None:
 @mock_option
 @json_option
 def save(name: str, url: str, as_json: bool) -> None:
-    """Save customers, invoices, hooks, listeners, faults and the clock.
+    """Save the mock's customers, invoices, hooks, listeners, faults and clock.
 
     Example: tallyhook snapshot save "before the price rise"
     """
@@ -34,7 +34,7 @@ def save(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def restore(name: str, url: str, as_json: bool) -> None:
-    """Restore a snapshot, and discard everything that has happened since.
+    """Restore a snapshot, and discard everything that has happened since it was saved.
 
     Example: tallyhook snapshot restore "before the price rise"
     """

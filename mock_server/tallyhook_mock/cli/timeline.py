@@ -1,4 +1,4 @@
-"""`tallyhook timeline` and `forecast`: a customer's past events and next invoices."""
+"""`tallyhook timeline` and `forecast`: show a customer's history and next invoices."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +35,7 @@ _ROOMY = 120
 
 
 def _account_path(system: str, account: str, *more: str) -> str:
-    """The path of an account, or of something about it."""
+    """Return an account's path in the control API, extended by the names in `more`."""
     names = (SYSTEMS[system],) if system == CHEDDAR else (system, SYSTEMS[system])
     return path(*names, account, *more)
 
@@ -46,14 +46,16 @@ def _account_path(system: str, account: str, *more: str) -> str:
     "--svg",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Draw the timeline to scale, and write it to this SVG file.",
+    help="Draw the timeline to scale in this SVG file, instead of printing it.",
 )
-@click.option("--limit", type=click.IntRange(min=1), show_default="all", help="Maximum number of entries.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), show_default="all", help="The maximum number of entries."
+)
 @click.option(
     "--after",
     type=click.IntRange(min=0),
     metavar="NUMBER",
-    help="Only entries whose number is higher than this.",
+    help="Show only entries with a higher number than this.",
 )
 @system_option
 @product_option
@@ -69,7 +71,7 @@ def timeline(
     url: str,
     as_json: bool,
 ) -> None:
-    """Show what happened to a customer, oldest first.
+    """Show a customer's history, oldest event first.
 
     Example: tallyhook timeline ada --svg ada.svg
     """
@@ -108,13 +110,13 @@ def timeline(
 
 
 def _folded(when: str, what: str, invoice: str, amount: str, note: str, who: str) -> tuple[str, str]:
-    """The cells for a narrow terminal. The second cell has two lines, with the note on the lower one."""
+    """Return a row of two cells for a narrow terminal. The note is on the second line of the second cell."""
     facts = "  ".join(filter(None, (what, invoice, amount, who)))
     return when, "\n".join(filter(None, (facts, note)))
 
 
 def _note(entry: Mapping[str, Any]) -> str:
-    """The note, with the item in front unless the note begins with it."""
+    """Return the entry's note. The item is put in front, unless the note already begins with it."""
     item, note = str(entry["item"]), str(entry["note"])
     return note if note.startswith(item) else f"{item}: {note}" if note else item
 
@@ -129,7 +131,7 @@ def _note(entry: Mapping[str, Any]) -> str:
 @mock_option
 @json_option
 def forecast(customer: str, invoices: int, system: str, product: str | None, url: str, as_json: bool) -> None:
-    """Show a customer's next invoices, without changing the mock.
+    """Show the invoices that a customer will get next, without changing the mock.
 
     Example: tallyhook forecast ada --invoices 12
     """

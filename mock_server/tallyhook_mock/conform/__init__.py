@@ -1,1 +1,1 @@
-"""Finds out which of Cheddar's rules a server follows, using only its API and a listener."""
+"""Finds out how a server applies Cheddar's uncertain rules, using only its API and a listener."""

@@ -1,4 +1,4 @@
-"""Calls the API for the examined product, and reads the documents in its answers."""
+"""Calls the API for the examined product, and reads the XML documents in the answers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Invoice:
 
     @property
     def payments(self) -> list[Payment]:
-        """All transactions, oldest first."""
+        """The transactions on the invoice, oldest first."""
         made = (
             Payment(
                 Decimal(_text(each, "amount") or 0),
@@ -152,7 +152,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a call."""
+    """The answer to an API call."""
 
     status: int
     text: str
@@ -170,7 +170,7 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """The error, such as `412 amount:notAllowed: A void is for the whole amount`. Empty on success."""
+        """The error, such as `412 amount:notAllowed: A void is for the whole amount`. Empty if none."""
         if self.is_success:
             return ""
         found = next(self.root.iter("error"), None)
@@ -193,18 +193,18 @@ class Answer:
 class Account:
     """Calls the API for one product, without retries.
 
-    `http` is a client for the service. The caller closes the client.
+    `http` is the HTTP client to use. The caller closes it.
     """
 
     def __init__(self, http: httpx.Client, base_url: str, product: str, user: str, password: str) -> None:
         self.base_url, self.product, self.user = base_url.rstrip("/"), product, user
         self._http = http
         self._auth = httpx.BasicAuth(user, password)
-        # Cheddar may refuse a POST that equals the previous one (documented), so each has another address.
+        # Cheddar may refuse a POST that equals the previous one (documented), so `remoteAddress` varies.
         self._addresses = cycle(f"198.51.100.{host}" for host in range(1, 255))
 
     def call(self, action: str, fields: Mapping[str, str] | None = None) -> Answer:
-        """POST a call such as `customers/new`. Raises Unusable if no answer comes, or access is denied."""
+        """Make a call such as `customers/new`. Raises Unusable if there is no answer, or access is denied."""
         url = f"{self.base_url}/{action}/productCode/{self.product}"
         data = {"productCode": self.product, "remoteAddress": next(self._addresses), **(fields or {})}
         try:
@@ -221,7 +221,7 @@ class Account:
         return answer
 
     def customers(self) -> list[Customer]:
-        """Return all customers. Raises Unusable if the server does not answer as Cheddar does."""
+        """Return all the product's customers. Raises Unusable if the server does not answer like Cheddar."""
         answer = self.call("customers/get")
         if answer.status == 404 and "No customers found" in answer.text:
             return []
@@ -242,6 +242,6 @@ def _text(element: etree._Element, path: str) -> str:
 
 
 def _moment(written: str) -> datetime:
-    """Read a date and time. Raises ValueError if the text isn't one."""
+    """Parse a date and time in ISO 8601, in UTC by default. Raises ValueError if the text is invalid."""
     at = datetime.fromisoformat(written)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

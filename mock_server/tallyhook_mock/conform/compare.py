@@ -20,7 +20,7 @@ from tallyhook_mock.testing.world import World
 __all__ = ["Comparison", "Difference", "catalog_of", "compare"]
 
 _USER, _PASSWORD = "compare@example.com", "compare"
-# How far two times may differ: the clocks are not equal, and a call takes some time.
+# How far two times may differ, because the clocks are not equal and a call takes some time.
 _TOLERANCE = timedelta(minutes=1)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2}|Z)?")
 _NUMBERED = re.compile(r"(?<=#)\d+")
@@ -50,7 +50,7 @@ _PLAN_TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference in a document: its path, the recorded value, and the mock's value."""
+    """A place, given by its `path`, where the recorded document and the mock's document differ."""
 
     path: str
     recorded: str
@@ -77,9 +77,9 @@ def compare(
 ) -> list[Comparison]:
     """Replay every call on a mock at its recorded time, and compare the answers.
 
-    Without a `catalog`, plans and promotions are taken from the recording. With `is_reviewed`, a listener
-    acknowledges every hook, so invoices are held as they are for a review. Raises CatalogError if the
-    catalogue can't be used.
+    If `catalog` is None, the plans and promotions are taken from the recording. If `is_reviewed` is true, a
+    listener acknowledges every hook, so invoices are held before they are executed. Raises CatalogError if
+    the catalogue can't be used.
     """
     if not exchanges:
         return []
@@ -100,7 +100,7 @@ def compare(
 
 @dataclass
 class _Player:
-    """Replays calls. Recorded ids and invoice numbers are mapped to those of the mock."""
+    """Replays calls, and maps recorded ids and invoice numbers to the mock's ids and numbers."""
 
     world: World
     http: httpx.Client
@@ -127,7 +127,10 @@ class _Player:
         return Comparison(number, exchange.call, tuple(found))
 
     def _stranger(self, exchange: Exchange) -> str:
-        """Return an object in the call or its answer that the mock can't know. Empty if there is none."""
+        """Return a text such as `the customer ada` if the call is about an object from before the recording.
+
+        Otherwise, the text is empty. The mock doesn't have such objects, so the call can't be compared.
+        """
         given = dict((*exchange.form, *exchange.query, *exchange.path))
         if exchange.call not in _CREATES:
             controller = exchange.call.partition("/")[0]
@@ -203,14 +206,19 @@ class _Player:
         return _NUMBERED.sub(lambda found: self.numbers.get(found[0], found[0]), one) == other
 
     def _is_known(self, known: dict[str, str], one: str, other: str) -> bool:
-        """Whether both ids can belong to the same object. A recorded id that is new is mapped to `other`."""
+        """Return whether the recorded id `one` and the mock's id `other` can belong to the same object.
+
+        If `one` is new, it is mapped to `other`.
+        """
         if not one or not other:
             return one == other
         return known.setdefault(one, other) == other
 
 
 def catalog_of(exchanges: Iterable[Exchange]) -> dict[str, Any]:
-    """Return a catalogue with the recording's plans and promotions, as its documents first show them."""
+    """Return a catalogue with the recording's plans and promotions, in their first recorded versions.
+
+    Plans that a recorded call created are left out, because the replay creates them."""
     plans: dict[str, dict[str, Any]] = {}
     promotions: dict[str, dict[str, Any]] = {}
     product: dict[str, Any] = {"code": "RECORDED", "secret": "recorded"}
@@ -269,7 +277,7 @@ def _promotion(element: etree._Element) -> dict[str, Any]:
 
 
 def _created(exchange: Exchange) -> Iterator[str]:
-    """Yield the codes of the customers that a call created."""
+    """Yield the codes of the customers that this call created."""
     root = _tree(exchange.document)
     if exchange.call in _CREATES and exchange.status < 300 and root is not None:
         yield from (each.get("code", "") for each in root.iterfind("customer"))
@@ -287,7 +295,7 @@ def _text(element: etree._Element) -> str:
 
 
 def _brief(element: etree._Element | None) -> str:
-    """Return a short text for an element that only one side has. Empty if `element` is None."""
+    """Return a short description of an element that only one document has. Empty if `element` is None."""
     if element is None:
         return ""
     leaves = (f"{each.tag} {_text(each)}" for each in element if _text(each))
@@ -295,5 +303,5 @@ def _brief(element: etree._Element | None) -> str:
 
 
 def _placed(difference: Difference, path: str, below: str) -> Difference:
-    """Return the difference with the index of a repeated element in its path."""
+    """Return the difference with `path` replaced by `below`, which has the index of a repeated element."""
     return Difference(below + difference.path.removeprefix(path), difference.recorded, difference.mock)

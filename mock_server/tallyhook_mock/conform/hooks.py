@@ -1,4 +1,4 @@
-"""The listener that receives hooks during a run, and a client of a mock's control API."""
+"""The listener that receives hooks during a run, and a client for a mock's control API."""
 
 import json
 import math
@@ -34,14 +34,14 @@ class Hook:
 
     @property
     def invoice(self) -> dict[str, Any]:
-        """The invoice that the hook is about, or empty."""
+        """The invoice that the hook is about, or an empty mapping."""
         subscription = self.content.get("subscription")
         invoice = subscription.get("invoice") if isinstance(subscription, dict) else None
         return invoice if isinstance(invoice, dict) else {}
 
 
 class Listener:
-    """An ASGI application that keeps the hooks it receives. Another thread can wait for a hook.
+    """An ASGI application that stores the hooks it receives. Another thread can wait for a hook.
 
     The listener acknowledges every hook except `subscriptionBillable` hooks of customers whose code begins
     with one of the prefixes in `refused`.
@@ -67,20 +67,20 @@ class Listener:
         return Response(status_code=503 if refuses else 204)
 
     def find(self, kind: str, fits: Callable[[Hook], bool]) -> Hook | None:
-        """Return the newest matching hook of this kind. None if there is none."""
+        """Return the newest hook of type `kind` for which `fits` returns true, or None."""
         return next((hook for hook in reversed(self._hooks) if hook.kind == kind and fits(hook)), None)
 
     def wait(self, kind: str, fits: Callable[[Hook], bool], seconds: float) -> Hook | None:
-        """Wait for a matching hook and return it. None if it didn't come in time."""
+        """Wait for a hook of type `kind` for which `fits` returns true. Returns None on a timeout."""
         with self._arrived:
             self._arrived.wait_for(lambda: self.find(kind, fits) is not None, seconds)
             return self.find(kind, fits)
 
 
 class MockControl:
-    """A client for the control API of a mock. It moves the clock and registers listeners.
+    """A client for a mock's control API. It moves the clock and registers listeners.
 
-    Cheddar itself has no such API, only web pages.
+    Cheddar itself has no control API.
     """
 
     def __init__(self, http: httpx.Client, base_url: str) -> None:
@@ -88,7 +88,7 @@ class MockControl:
         self._http, self._url = http, f"{parts.scheme}://{parts.netloc}/_mock"
 
     def is_there(self) -> bool:
-        """Whether the service is a mock."""
+        """Return whether the server is a mock."""
         try:
             return isinstance(self._listeners(), list)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
@@ -99,13 +99,13 @@ class MockControl:
         return listeners
 
     def add(self, product: str, url: str) -> None:
-        """Register a URL. If it is registered already, nothing changes."""
+        """Register a listener with this URL, unless the URL is already registered."""
         if not any(each["url"] == url for each in self._listeners()):
             wish = {"product": product, "url": url}
             self._http.post(f"{self._url}/listeners", json=wish).raise_for_status()
 
     def advance(self, pause: timedelta) -> None:
-        """Move the mock's clock forward instead of waiting."""
+        """Move the mock's clock forward by `pause`."""
         wish = {"advance": f"{math.ceil(pause.total_seconds())}s"}
         self._http.post(f"{self._url}/clock", json=wish, timeout=None).raise_for_status()
 

@@ -1,4 +1,4 @@
-"""The plans that probes use, created with `plans/new`, a call that Cheddar has but doesn't support."""
+"""The plans that probes use, created by the call `plans/new`, which Cheddar has but doesn't support."""
 
 from collections.abc import Mapping
 
@@ -57,7 +57,7 @@ PLANS: Mapping[str, Mapping[str, str]] = {
 
 
 def differences(wanted: Mapping[str, str], plan: etree._Element) -> list[str]:
-    """Return how a plan differs from the expected terms, such as `name: 5.00 instead of 10.00`."""
+    """Return how a plan differs from the expected terms, such as `initialBillCount: 5 instead of 10`."""
     found = []
     for name, value in wanted.items():
         if name.startswith("items["):

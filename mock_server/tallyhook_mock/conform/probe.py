@@ -1,4 +1,4 @@
-"""Probes find out which alternative of a rule a server follows. A probe consists of steps."""
+"""A probe finds out which alternative of a rule a server follows. It consists of steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ Value: TypeAlias = str | list[str]
 
 
 class Need(StrEnum):
-    """What a probe requires."""
+    """Something that a probe requires."""
 
     LISTENER = "a listener"
     TIME = "waiting time"
@@ -59,14 +59,17 @@ class NotFoundOut(Exception):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The alternative that a server follows, and the part of a document that proves it."""
+    """The alternative that the server follows, and the document that proves it."""
 
     value: Value
     shows: str
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Wait until the server's time is `until`, then take the next step. If `again`, repeat this step."""
+    """A step's request to wait until the server's time is `until`, before the next step is taken.
+
+    If `again` is true, the same step is repeated instead.
+    """
 
     until: datetime
     again: bool = False
@@ -74,7 +77,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """One of the product's coupons. It takes a percentage off for some months. None means permanently."""
+    """A coupon that gives a percentage discount for `months` months, or permanently if `months` is None."""
 
     code: str
     percentage: Decimal
@@ -83,9 +86,9 @@ class Coupon:
 
 @dataclass
 class Visit:
-    """What a step uses to examine the account.
+    """The object through which a probe's steps examine the account.
 
-    `memory` is kept from one step to the next, even if the program ends in between.
+    `memory` is saved between steps, so that a run can continue after a restart of the program.
     """
 
     rule: str
@@ -93,7 +96,7 @@ class Visit:
     listener: Listener | None
     prefix: str
     memory: dict[str, str]
-    tries: int  # is part of each customer's code, because hooks about an earlier try may still come
+    tries: int  # part of each customer's code, because hooks about an earlier try may still arrive
     made_plans: list[str]  # the codes of plans that this run has created or may have created
     known_plans: set[str]  # the codes of plans that are known to exist
     save: Callable[[], None]
@@ -109,7 +112,10 @@ class Visit:
         return "-".join(filter(None, parts))
 
     def fields(self, plan: str, suffix: str = "", *, pays: bool = True, **more: str) -> dict[str, str]:
-        """Return the fields for a new customer on one of our plans."""
+        """Return the fields for signing up a customer of this probe for the plan with this name.
+
+        If `pays` is true, the fields include a card.
+        """
         code = self.code(suffix)
         return {
             "code": code,
@@ -122,14 +128,14 @@ class Visit:
         }
 
     def card(self) -> dict[str, str]:
-        """Return the fields for a test card, named as in a sign-up."""
+        """Return the fields of a test card, with the names that `customers/new` uses."""
         year = datetime.now().astimezone().year + 5
         return {**_CARD, "subscription[ccExpiration]": f"12/{year}"}
 
     def new(
         self, plan: str, suffix: str = "", *, pays: bool = True, more: Mapping[str, str] | None = None
     ) -> Customer:
-        """Sign up a customer. Raises NotFoundOut if the sign-up is refused."""
+        """Sign up a customer of this probe. Raises NotFoundOut if the sign-up is refused."""
         return self.expect("customers/new", self.fields(plan, suffix, pays=pays) | dict(more or {})).customer
 
     def attempt(self, action: str, fields: Mapping[str, str]) -> Answer:
@@ -143,34 +149,41 @@ class Visit:
         return answer
 
     def on(self, action: str, suffix: str = "", more: Mapping[str, str] | None = None) -> Answer:
-        """Make a call for one of our customers. Raises NotFoundOut if the call fails."""
+        """Make a call for a customer of this probe. Raises NotFoundOut if the call fails."""
         return self.expect(action, {"code": self.code(suffix), **(more or {})})
 
     def get(self, suffix: str = "") -> Customer:
         return self.on("customers/get", suffix).customer
 
     def edit(self, suffix: str = "", *, pays: bool = False, more: Mapping[str, str] | None = None) -> Answer:
-        """Edit the subscription. The names in `more` have no `subscription[...]` around them."""
+        """Edit the subscription of a customer of this probe.
+
+        If `pays` is true, the card is edited. `more` contains further fields, with names that are not
+        enclosed in `subscription[...]`.
+        """
         card = self.card() if pays else {}
         flat = {name.removeprefix("subscription[").removesuffix("]"): value for name, value in card.items()}
         return self.on("customers/edit-subscription", suffix, flat | dict(more or {}))
 
     def server_time(self) -> datetime:
-        """Return the server's time. It is read from a customer that is created for this and then deleted."""
+        """Return the server's time: the creation date of a customer created for this and then deleted."""
         code = self.code("now")
         made = self.expect("customers/new", self.fields(plans.FREE, "now", pays=False)).customer
         self.expect("customers/delete", {"code": code})
         return made.created
 
     def bill_soon(self, customer: Customer) -> datetime:
-        """Have a new customer billed in five minutes. Returns the bill date."""
+        """Set a new customer's bill date to five minutes after the sign-up. Returns the bill date."""
         when = customer.created + timedelta(minutes=5)
         self.memory["late"] = (when + _LATE).isoformat()
         self.edit(more={"changeBillDate": when.isoformat()})
         return when
 
     def owe_soon(self, quantity: int = 0) -> datetime:
-        """Sign up a customer whose bill in five minutes can't be paid. Returns the bill date."""
+        """Sign up a customer without a card, to be billed in five minutes. Returns the bill date.
+
+        `quantity` is the customer's usage.
+        """
         later = {"subscription[initialBillDate]": f"{self.server_time() + timedelta(days=9):%Y-%m-%d}"}
         customer = self.new(plans.LATER, pays=False, more=later)
         if quantity:
@@ -179,7 +192,11 @@ class Visit:
         return self.bill_soon(customer)
 
     def again(self, what: str) -> Wait:
-        """Return a wait of ten minutes. Raises NotFoundOut if the bill date is more than three days ago."""
+        """Return a wait of ten minutes, after which the step is repeated.
+
+        Raises NotFoundOut if the bill date is more than three days ago. `what` names
+        the event that the step waits for.
+        """
         now = self.server_time()
         if now.isoformat() > self.memory["late"]:
             raise NotFoundOut(f"no {what} within {_LATE.days} days of the bill date")
@@ -188,9 +205,10 @@ class Visit:
     # -- plans and promotions
 
     def plan(self, name: str, terms: Mapping[str, str] | None = None) -> str:
-        """Return the code of a plan with these terms, and create the plan if it doesn't exist.
+        """Return the code of the plan with this name, and create the plan if it doesn't exist.
 
-        Raises NotFoundOut if the plan can't be created, or exists with other terms.
+        If `terms` is None, the terms are taken from `PLANS`. Raises NotFoundOut if the plan can't be
+        created, or exists with other terms.
         """
         wanted = plans.PLANS[name] if terms is None else terms
         code = f"{self.prefix}{name}"
@@ -218,7 +236,7 @@ class Visit:
     def coupon(self) -> Coupon:
         """Return a coupon that is valid for all plans and takes off less than the full price.
 
-        Raises NotFoundOut if the product has none.
+        Raises NotFoundOut if the product has no such coupon.
         """
         if self._coupon is None:
             self._coupon = self._find_coupon()
@@ -244,7 +262,7 @@ class Visit:
         return self.listener.wait(kind, fits, self.hook_timeout if seconds is None else seconds)
 
     def hook_about(self, kind: str, suffix: str = "", seconds: float | None = None) -> Hook | None:
-        """Wait for a hook about one of our customers, and return it. None if it doesn't come."""
+        """Wait for a hook of type `kind` about a customer of this probe. Returns None on a timeout."""
         return self.hook(kind, lambda hook: hook.customer == self.code(suffix), seconds)
 
 
@@ -252,12 +270,15 @@ Step: TypeAlias = Callable[[Visit], Finding | Wait | None]
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """The steps that find out a rule. Each step returns a finding, a wait, or None to go on at once."""
+    """The steps that find out how a server applies a rule.
+
+    Each step returns a finding, a wait, or None if the next step can be taken at once.
+    """
 
     rule: str
     steps: tuple[Step, ...]
     needs: frozenset[Need] = frozenset()
-    refuses: bool = False  # whether the listener refuses billable hooks of this probe's customers
+    refuses: bool = False  # whether the listener refuses billable hooks about this probe's customers
 
 
 def told(value: Value) -> str:

@@ -47,7 +47,7 @@ class Pseudonyms:
         self._last_fours: dict[str, str] = {}
 
     def value(self, name: str, value: str) -> str:
-        """Return the pseudonym for a field's value or an element's text."""
+        """Return the pseudonym for a value. `name` is the name of the value's field or XML element."""
         if not value:
             return value
         if name in ("ccNumber", "cardNumber"):
@@ -71,7 +71,7 @@ class Pseudonyms:
         return self.text(value)
 
     def text(self, text: str) -> str:
-        """Replace email addresses, card numbers and all names seen so far in free text."""
+        """Return free text with pseudonyms for email addresses, card numbers and all names learned so far."""
         text = _EMAIL.sub(lambda found: self._email(found[0]), text)
         text = _CARD.sub(lambda found: self._card(re.sub(r"\D", "", found[0])), text)
         for name, other in self._names.items():
@@ -79,7 +79,7 @@ class Pseudonyms:
         return text
 
     def learn(self, fields: Iterable[tuple[str, str]]) -> None:
-        """Remember the names in these fields. To be called before text of the same call is replaced."""
+        """Learn the names in these fields. Call this before replacing free text from the same API call."""
         for name, value in fields:
             if name in _PEOPLE or name in _SECRETS:
                 self.value(name, value)
@@ -97,7 +97,7 @@ class Pseudonyms:
         return self._numbered("email", email.casefold(), lambda n: f"person{n}@example.com")
 
     def _card(self, number: str) -> str:
-        """Return another valid card number of the same length and from the same issuer."""
+        """Return a card number's pseudonym: a valid number of the same length and from the same issuer."""
         other = self._numbered("card", number, lambda n: _with_check_digit(_start(number), n, len(number)))
         self._last_fours.setdefault(number[-4:], other[-4:])
         return other

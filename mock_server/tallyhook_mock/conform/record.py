@@ -1,4 +1,4 @@
-"""A proxy between an application and the service. It records calls in a file, without personal data."""
+"""A proxy between an application and a billing service. It records calls in a file, without personal data."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -39,8 +39,8 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 class Exchange(msgspec.Struct, frozen=True):
     """A recorded call and its answer.
 
-    `call` is its name, such as `customers/new`. `path`, `query` and `form` are the parameters that were sent
-    in the URL's path, in its query and in the body.
+    `call` is the call's name, such as `customers/new`. `path`, `query` and `form` are the parameters that
+    were sent in the URL's path, in the URL's query and in the body.
     """
 
     at: datetime
@@ -54,11 +54,11 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Recorder:
-    """An ASGI application that forwards calls. Each call and its answer are appended to `file` as one line.
+    """An ASGI application that forwards calls, and appends each call and its answer to `file` as one line.
 
-    `http` is a client for the service. The caller closes the client. `upstream` is the service's URL, such
-    as `https://getcheddar.com/xml`. Paths are appended to the URL. `moment` returns the time of an answer. By
-    default this is the answer's `Date` header.
+    `http` is the HTTP client to use. The caller closes it. `upstream` is the service's URL, such as
+    `https://getcheddar.com/xml`, to which the paths of calls are appended. `moment` returns the time of an
+    answer. If it is None, the time is read from the answer's `Date` header.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Recorder:
     def _document(self, text: str) -> str:
         """Return the document with pseudonyms in all texts and attributes.
 
-        A document that is not XML is treated as free text.
+        If the document is not XML, it is treated as free text.
         """
         try:
             root = etree.fromstring(text.encode(), _PARSER)
@@ -160,7 +160,7 @@ def read_recording(file: Path) -> list[Exchange]:
 
 
 def _inner(name: str) -> str:
-    """Return `ccNumber` for `subscription[ccNumber]`."""
+    """Return the name in a parameter's last brackets, such as `ccNumber` for `subscription[ccNumber]`."""
     return name.rpartition("[")[2].rstrip("]") if name.endswith("]") else name
 
 

@@ -56,7 +56,7 @@ class Rehearsal:
         self.world.close()
 
     def sleep(self, pause: timedelta) -> None:
-        """Advance the mock's clock."""
+        """Move the mock's clock forward by `pause`."""
         mock = self.world.mock
         self.world.wait(lambda: mock.advance(mock.clock.now() + pause))
 
@@ -71,7 +71,7 @@ class Rehearsal:
         )
 
     def run(self, state: State, file: Path, **options: Any) -> Run:
-        """Return a run whose waiting time has no limit."""
+        """Return a run on this mock. Its waiting time has no limit."""
         given: dict[str, Any] = {
             "sleep": self.sleep,
             "patience": _FOREVER,

@@ -38,14 +38,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result for one rule: the assumed alternative, the one found, and the documents that prove it."""
+    """The result for one rule: which alternative was expected, and which one was found."""
 
     rule: str
     standing: str
     assumed: Value
     outcome: Outcome
     found: Value | None = None
-    why: str = ""  # why the rule is not found out, or what its probe waits for
+    why: str = ""  # why the rule was not found out, or what its probe waits for
     theirs: str = ""  # the document of the service
     ours: str = ""  # the answer of a mock that follows the assumption
 
@@ -56,7 +56,7 @@ class Verdict:
 
     @property
     def sides(self) -> list[tuple[str, str, bool]]:
-        """The lines of `theirs` and of `ours` side by side, and whether the two lines differ."""
+        """The lines of `theirs` and `ours`, in pairs. The third value says whether the lines differ."""
         theirs, ours = self.theirs.splitlines(), self.ours.splitlines()
         rows = []
         for _, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
@@ -74,8 +74,9 @@ def judge(
 ) -> list[Verdict]:
     """Return a verdict for every rule of a run.
 
-    `assumed` are the settings that differ from the defaults. `rehearse` runs probes on a mock that follows
-    the assumptions. It is only called for the rules where the service doesn't follow the assumption.
+    `assumed` maps rules to the alternatives that are expected instead of the defaults. `rehearse`
+    runs probes on a mock that follows the expected rules. It is called only for rules that the service
+    applies differently.
     """
     expected = {rule: assumed.get(rule, default(rule)) for rule in state.probes}
     differing = [
@@ -114,9 +115,9 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def as_text(verdicts: Sequence[Verdict]) -> str:
-    """Return a text for a terminal or an email.
+    """Return the report as text, for a terminal or an email.
 
-    Rules with the outcome "different" are shown with both documents. All others take one line each.
+    Rules with the outcome "different" are shown with both documents. All other rules take one line each.
     """
     parts = []
     for verdict in verdicts:

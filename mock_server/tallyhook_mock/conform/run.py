@@ -1,4 +1,4 @@
-"""A run: checks the account, runs the probes as far as possible, and cleans up afterwards."""
+"""A run checks the account, runs the probes as far as possible, and cleans up afterwards."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -30,9 +30,10 @@ class Registrar(Protocol):
 class Run:
     """A run on one account, saved to a file after each step.
 
-    `sleep` is called to wait. The run waits at most `patience` in total. Probes that need longer continue in
-    a later run. `listener` receives the hooks that the service sends to `state.listener_url`. A `registrar`
-    registers this URL with the service. `tell` is called with progress messages.
+    `sleep` is called to wait. The run waits at most `patience` in total. Probes that need to wait longer are
+    continued by a later call of `go_on`. `listener` receives the hooks that the service sends to
+    `state.listener_url`. If there is a `registrar`, it registers this URL with the service. `tell` is called
+    with progress messages.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Run:
     # -- start and cleanup
 
     def start(self, rules: Iterable[str] = PROBES, *, any_gateway: bool = False) -> None:
-        """Check the account, then run the probes of these rules. Raises Unusable if the check fails."""
+        """Check the account, then run the probes for these rules. Raises Unusable if the check fails."""
         there = self.account.customers()
         ours = [each for each in there if self._is_ours(each)]
         if len(ours) < len(there):
@@ -109,9 +110,10 @@ class Run:
         self._go(may_be_alone=False)
 
     def clean(self) -> int:
-        """Remove our customers, plans and listener from the account. Returns the number of customers.
+        """Remove the run's customers and plans from the account. Returns the number of customers.
 
-        Raises Unusable if something can't be removed.
+        If there is a registrar, the run's listener is removed too. Raises Unusable if something
+        can't be removed.
         """
         removed = self._delete(self._is_ours)
         for code in tuple(self.state.plans):
@@ -126,7 +128,7 @@ class Run:
     def _gateway(self) -> str:
         """Return the name of the product's gateway.
 
-        The name is read from a customer that is created for this, with a card and a bill date 25 days later.
+        To find it out, a customer with a card and a bill date in 25 days is created and then deleted.
         """
         visit = self._visit(_GATEWAY, Progress())
         later = visit.server_time() + timedelta(days=25)
@@ -137,7 +139,7 @@ class Run:
         return customer.gateway
 
     def _listen(self) -> None:
-        """Register the listener, and check that a hook arrives."""
+        """Register the listener. Raises Unusable if no hook arrives."""
         url = self.state.listener_url
         if self._listener is None or not url:
             return
@@ -189,7 +191,7 @@ class Run:
         return [rule for rule, progress in self.state.probes.items() if not progress.is_done]
 
     def _play(self, probe: Probe, now: datetime) -> None:
-        """Take the steps of a probe that are possible now."""
+        """Take a probe's steps until the probe ends or has to wait."""
         progress = self.state.probes[probe.rule]
         if progress.is_at_work:  # the program was interrupted during a step
             self._delete(self._of(probe.rule))

@@ -1,4 +1,4 @@
-"""The file that stores a run, so that it can continue another day. It contains no password."""
+"""Stores a run in a file, so that the run can continue another day. The file contains no password."""
 
 import os
 from datetime import datetime
@@ -13,15 +13,15 @@ __all__ = ["Progress", "State", "load", "save"]
 
 
 class Progress(msgspec.Struct):
-    """The progress of a probe. The probe continues at `step`, unless it has a finding or a reason."""
+    """The progress of a probe. The probe continues at `step`, unless `finding` or `reason` is set."""
 
     step: int = 0
     wait_until: datetime | None = None
     finding: Finding | None = None
     reason: str = ""  # why the rule was not found out
     memory: dict[str, str] = msgspec.field(default_factory=dict)
-    tries: int = 0  # how often the probe was restarted
-    is_at_work: bool = False  # a step was started and may not be finished
+    tries: int = 0  # how many times the probe was restarted
+    is_at_work: bool = False  # whether a step was started and may be unfinished
 
     @property
     def is_done(self) -> bool:
@@ -59,7 +59,7 @@ def load(file: Path) -> State:
 
 
 def save(state: State, file: Path) -> None:
-    """Write a run to its file, atomically. Raises Unusable if the file can't be written."""
+    """Write a run to its file atomically. Raises Unusable if the file can't be written."""
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))

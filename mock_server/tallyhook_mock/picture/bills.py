@@ -1,4 +1,4 @@
-"""Draws an account from its bills, which are lists of charges with their own periods."""
+"""Makes the data of a picture from an account's bills. Each line of a bill has its own period."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["COMING", "Account", "Counter", "Subject", "tell_bills"]
 
-# How many forecast invoices are drawn.
+# The number of forecast invoices in a picture.
 COMING = 3
 # The kind of timeline entries for charges that are added before they are billed.
 _CHARGE_ADDED = "chargeAdded"
@@ -38,7 +38,7 @@ _CHARGE_ADDED = "chargeAdded"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A row of the picture for something billed. `items` are the items of its lines."""
+    """A row of the picture. The row shows the periods of the bill lines for `items`."""
 
     name: str
     note: str
@@ -47,9 +47,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """An item whose quantity the timeline shows.
+    """An item whose quantity over time is drawn.
 
-    `is_billed`: bills have lines for this quantity. `measure` is a label for the largest quantity.
+    If `is_billed` is true, bills have lines for the quantity. `measure` is the label in front of the largest
+    quantity, such as `up to`.
     """
 
     item: str
@@ -63,12 +64,12 @@ class Account:
     """The data about an account that a picture needs besides the timeline.
 
     Attributes:
-        end: the end of the planned time.
+        end: the end of the time that the picture should show.
         bills: the bills, oldest first.
-        waiting: lines for the next bill.
-        turns: the kinds of entries that change the account, with their signs.
+        waiting: lines that will be on the next bill.
+        turns: the kinds of timeline entries that change the account, each with its sign.
         coming: forecast invoices.
-        untold: items without their own mark, such as VAT, or charges that have entries.
+        untold: items whose bill lines get no mark, such as VAT, or charges that have timeline entries.
     """
 
     title: str
@@ -88,19 +89,22 @@ class Account:
 
 
 def tell_bills(account: Account, entries: Iterable[Entry], now: datetime) -> Story:
-    """The story of an account so far."""
+    """Return the data of an account's picture at the time `now`."""
     return _Teller(account, tuple(entries), now).story()
 
 
 @dataclass(slots=True)
 class _Places:
-    """A row to be filled with periods. Periods in a row must not overlap."""
+    """A row that is being filled with periods. The periods in a row must not overlap."""
 
     subject: Subject
     periods: list[Period] = field(default_factory=list)
 
     def takes(self, line: Line, bill: Bill | Coming | None) -> bool:
-        """Place a line in this row if it fits. Returns whether it was placed."""
+        """Add a bill line to this row as a period, if the period fits. Returns whether it was added.
+
+        `bill` is None if the line is not on a bill or a forecast yet.
+        """
         start, end = line.start, line.end
         if start is None or end is None or start >= end:
             return False
@@ -191,7 +195,7 @@ class _Teller:
             yield Mark(entry.at, Sign.CHARGE, dated(entry.at, f"charge added: {entry.note}"), signed(amount))
 
     def _tallies(self) -> Iterator[Tally]:
-        """The tallies of the items whose quantity has changed."""
+        """Yield a tally for each item whose quantity has changed."""
         for counter in self.account.counters:
             told = [entry for entry in self.entries if entry.item == counter.item and entry.kind != FAULT]
             updates = tuple(
@@ -204,7 +208,7 @@ class _Teller:
                 yield Tally(counter.name, tuple(self._steps(told)), updates, billed, counter.measure)
 
     def _steps(self, told: Sequence[Entry]) -> Iterator[Step]:
-        """The quantity from each entry to the next one. Unlimited quantities have no step."""
+        """Yield a step for the time from each entry to the next one. Unlimited quantities have no step."""
         ends = [after.at for _, after in pairwise(told)] + [self.now]
         for entry, end in zip(told, ends, strict=True):
             if entry.quantity is not None and entry.at < end:

@@ -1,4 +1,4 @@
-"""Writes SVG. The canvas remembers the places of texts, so that they don't overlap."""
+"""Writes SVG. The canvas remembers the places of texts and marks, so that texts don't overlap them."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from tallyhook_mock.picture.style import SHAPES, SIZES, STYLE
 
 __all__ = ["REACH", "Canvas", "Cluster", "cleaned", "clip", "clusters", "escaped", "width"]
 
-# The space of a mark to the left and right of its moment, in pixels.
+# How far a mark extends to the left and right of its x, in pixels.
 REACH = 6.5
 _MOST_TITLES = 12
 _HATCH = (
@@ -21,7 +21,7 @@ _HATCH = (
 
 
 class Cluster:
-    """Marks that are too close to draw separately. The worst one determines the sign."""
+    """Marks that are too close to each other to be drawn separately. Only the worst mark's sign is drawn."""
 
     def __init__(self, x: float, marks: list[Mark]) -> None:
         self.x = x
@@ -41,7 +41,7 @@ class Cluster:
 
 
 def clusters(placed: Iterable[tuple[float, Mark]], gap: float = 2 * REACH) -> list[Cluster]:
-    """Group marks into clusters. A cluster has the marks less than `gap` pixels from its first one."""
+    """Group marks into clusters. All marks in a cluster are less than `gap` pixels from its first mark."""
     found: list[Cluster] = []
     for x, mark in sorted(placed, key=lambda place: place[0]):
         if found and x - found[-1].x < gap:
@@ -52,19 +52,19 @@ def clusters(placed: Iterable[tuple[float, Mark]], gap: float = 2 * REACH) -> li
 
 
 class Canvas:
-    """SVG elements in drawing order. Lengths are in pixels, and y grows downwards."""
+    """The elements of an SVG, in drawing order. Lengths are in pixels, and y grows downwards."""
 
     def __init__(self, width: float) -> None:
         self.width = width
         self.height = 0.0
         self._parts: list[str] = []
         self._taken: list[tuple[float, float, float, float]] = []
-        self._tips: list[int] = []  # the parts that get the y of tips, once the height is known
+        self._tips: list[int] = []  # indexes of the parts with a tip, whose y is set once the height is known
 
     # -- shapes
 
     def add(self, name: str, classes: str = "", /, **attributes: float | str) -> None:
-        """An element without content. Numbers in attributes are rounded to tenths."""
+        """Add an element without content. Numbers in attributes are rounded to tenths."""
         written = "".join(f' {key}="{_number(value)}"' for key, value in attributes.items())
         self._parts.append(f'<{name} class="{classes}"{written}/>')
 
@@ -72,11 +72,11 @@ class Canvas:
         self.add("line", classes, x1=x1, y1=y1, x2=x2, y2=y2)
 
     def bar(self, classes: str, x: float, y: float, to: float, height: float) -> None:
-        """A rectangle from `x` to `to`, to scale but wide enough to see."""
+        """Draw a rectangle from `x` to `to`. It is to scale, but always wide enough to see."""
         self.add("rect", classes, x=x, y=y, width=max(to - x, 1.5), height=height, rx=2)
 
     def area(self, classes: str, left: float, top: float, right: float, bottom: float) -> None:
-        """A rectangle, to scale."""
+        """Draw a rectangle to scale. Draws nothing if the rectangle is empty."""
         if right > left and bottom > top:
             self.add("rect", classes, x=left, y=top, width=right - left, height=bottom - top)
 
@@ -87,7 +87,7 @@ class Canvas:
 
     @contextmanager
     def event(self, titles: Iterable[str]) -> Iterator[None]:
-        """Give everything drawn inside this context a title, shown on hover and on keyboard focus."""
+        """Give these titles to everything drawn inside this context. Hover or keyboard focus shows them."""
         titles = list(titles)
         shown = escaped("\n".join(titles))
         self._parts.append(f'<g class="event" tabindex="0" role="img"><title>{shown}</title>')
@@ -110,9 +110,9 @@ class Canvas:
     def text(
         self, x: float, y: float, text: str, classes: str = "text", *, room: float = 1e9, anyway: bool = True
     ) -> bool:
-        """Write a text on the baseline `y`, shortened to fit into `room`. Returns whether it was written.
+        """Write a text on the baseline `y`, shortened to `room` pixels. Returns whether it was written.
 
-        Unless `anyway`, the text is only written where there is free space.
+        If `anyway` is false, the text is written only if it overlaps no other text or mark.
         """
         names = classes.split()
         size = next(SIZES[name] for name in names if name in SIZES)
@@ -142,7 +142,7 @@ class Canvas:
     # -- the document
 
     def document(self, title: str, description: str, *, styled: bool) -> str:
-        """The complete picture, with the current height and the tips at the bottom."""
+        """Return the complete SVG. Its height is `self.height`, and the tips are at the bottom."""
         for place in self._tips:
             self._parts[place] = self._parts[place].replace("{}", _number(self.height - 15.5), 1)
         size = f'width="{_number(self.width)}" height="{_number(self.height)}"'
@@ -153,7 +153,7 @@ class Canvas:
         )
         style = f"<style>\n{STYLE}</style>\n" if styled else ""
         paper = f'<rect class="paper" {size} rx="8"/>'
-        # Drawn first, because the tips are parts of their events and are drawn on it.
+        # The band is drawn before the parts, because these include the tips, which are drawn on the band.
         foot = f'<rect class="band" x="12" y="{_number(self.height - 32)}" width="{_number(self.width - 24)}"'
         foot += ' height="24" rx="4"/>'
         return "\n".join((head + style + _HATCH, paper, foot, *self._parts, "</svg>")) + "\n"
@@ -164,22 +164,22 @@ def _number(value: float | str) -> str:
 
 
 _ELLIPSIS = "…"
-# Characters that no XML 1.0 document can hold.
+# Characters that an XML 1.0 document can't contain.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# Character widths relative to the font size. The font is unknown, so these are for a wide font.
+# Character widths relative to the font size. The font is unknown, so these are the widths of a wide font.
 _WIDTHS = dict.fromkeys("ijlI'|!.,:; ·", 0.36) | dict.fromkeys("frt()[]-/", 0.43)
 _WIDTHS |= dict.fromkeys("Mw%#+=×−", 0.87) | dict.fromkeys("mW@…", 1.0)
 _LOWER, _UPPER, _OTHER, _WIDE = 0.65, 0.8, 0.85, 1.1
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """An upper bound for the width of a text, in pixels."""
+    """Return an upper bound for the width of a text, in pixels. `size` is the font size."""
     return sum(_share(letter) for letter in text) * size * (1.12 if bold else 1)
 
 
 def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
-    """The text, shortened to fit into `room` pixels. Empty if almost nothing would remain."""
+    """Return the text, shortened to fit into `room` pixels. Empty if almost nothing would remain."""
     if width(text, size, bold=bold) <= room:
         return text
     while len(text) > 3:
@@ -190,12 +190,12 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Replace characters that XML can't hold. Do this before measuring."""
+    """Return the text with replacements for characters that XML can't contain. Measure the result."""
     return _FORBIDDEN.sub("\ufffd", text)
 
 
 def escaped(text: str) -> str:
-    """Escape for element content or a quoted attribute."""
+    """Return the text, escaped for an element's content or a quoted attribute."""
     return escape(cleaned(text), {'"': "&quot;"})
 
 

@@ -23,7 +23,7 @@ PLANS, PERIODS, TALLY, MARKS = 36.0, 50.0, 60.0, 30.0
 
 
 def draw_lanes(canvas: Canvas, story: Story, y: float) -> float:
-    """Draw from `y` downwards. Returns the y at which the next part may begin."""
+    """Draw the lanes from `y` downwards. Returns the y at which the next part may begin."""
     axis = Axis(story.start, story.end, _LEFT, canvas.width - _MARGIN)
     lanes = _Lanes(canvas, story, axis)
     y = lanes.ticks(y)
@@ -159,7 +159,7 @@ class _Lanes:
 
 
 def _label(cluster: Cluster) -> str:
-    """The label of a cluster: the number of failures if any, or else the first mark's label."""
+    """Return a cluster's label: the number of failures, or if there are none, the first mark's label."""
     sign = cluster.worst.sign
     if sign in (Sign.FAILED, Sign.DECLINED):
         return f"{sum(mark.sign is sign for mark in cluster.marks)} {sign}"

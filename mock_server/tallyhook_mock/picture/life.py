@@ -1,4 +1,4 @@
-"""A customer's history as a value, with its display in terminals and Jupyter."""
+"""A customer's history as an object that terminals and Jupyter can display."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
@@ -22,10 +22,10 @@ _COLUMNS = ("when (UTC)", "what", "invoice", "amount", "note")
 
 
 class Life(Sequence[Entry]):
-    """The history of a customer: a sequence of entries, oldest first.
+    """A customer's history: a sequence of timeline entries, oldest first.
 
-    A terminal shows it as a table, and Jupyter as a picture. `svg` is the picture, or None for a deleted
-    customer.
+    A terminal shows the history as a table, and Jupyter shows it as a picture. `svg` is the picture, or None
+    if the customer is deleted.
     """
 
     def __init__(self, entries: Iterable[Entry], story: Story | None) -> None:
@@ -76,16 +76,16 @@ class Life(Sequence[Entry]):
 
 
 def life_of(mock: Mock, product: Product, customer: str) -> Life:
-    """The history of a customer, deleted or not, by its code."""
+    """Return the history of the customer with this code, even if the customer is deleted."""
     is_there = mock.state.has_customer(product, customer)
     story = tell(mock, mock.state.customer(product, customer)) if is_there else None
     return Life(mock.timeline.entries(product.code, customer), story)
 
 
 def life_at(mock: Mock, system: str, account: str) -> Life:
-    """The history of an account in a system other than Cheddar, by its id.
+    """Return the history of the account with this id, in a billing system other than Cheddar.
 
-    Raises ValueError for an unknown system.
+    Raises ValueError if the system is unknown.
     """
     if system not in mock.systems.others:
         raise ValueError(f"{system!r} is not one of {', '.join(SYSTEMS)}")
@@ -97,7 +97,7 @@ def life_at(mock: Mock, system: str, account: str) -> Life:
 
 
 def story_of(mock: Mock, system: str, account: Entity) -> Story:
-    """The story of an account in a system other than Cheddar.
+    """Return the data of an account's picture, in a billing system other than Cheddar.
 
     Raises LookupError if the system has no pictures.
     """

@@ -1,4 +1,4 @@
-"""The complete picture: title, lanes, reviews, legend, and a line at the bottom with the current tip."""
+"""Draws the complete picture: title, lanes, reviews, legend, and a line at the bottom for tips."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def paint(story: Story, *, styled: bool = True) -> str:
-    """The SVG, 1280 px wide. If it is not `styled`, the page has to include the style sheet `STYLE`."""
+    """Return the SVG, 1280 px wide. If `styled` is false, the page must include the style sheet `STYLE`."""
     canvas = Canvas(WIDTH)
     canvas.text(NAMES, 36, story.title, "title", room=600)
     canvas.text(WIDTH - 24, 36, story.summary, "text soft end", room=600)
@@ -45,7 +45,7 @@ def paint(story: Story, *, styled: bool = True) -> str:
 
 
 def _legend(canvas: Canvas, story: Story, y: float) -> float:
-    """Draw the legend of the shapes in this picture. Returns the y of the last line."""
+    """Draw a legend of the shapes in this picture. Returns the y of the legend's last line."""
     bars = {
         "hold": ("held for review", any(review.released != review.at for review in story.reviews)),
         "wait": ("the hour before execution", any(review.runs for review in story.reviews)),

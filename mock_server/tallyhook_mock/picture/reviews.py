@@ -14,12 +14,12 @@ __all__ = ["draw_reviews"]
 _LEFT, _OUTCOME, _ROW, _BAR = 184.0, 168.0, 26.0, 16.0
 _TITLE = "From bill date to execution"
 _MOST = 16
-# Marks in these rows may be closer together than elsewhere. In pixels.
+# The minimum distance, in pixels, between marks that are drawn separately. It is smaller than elsewhere.
 _GAP = 6.4
 
 
 def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float:
-    """Draw from `y` downwards. Returns the y at which the next part may begin."""
+    """Draw the rows from `y` downwards. Returns the y at which the next part may begin."""
     shown = _chosen(reviews)
     right = canvas.width - 24 - _OUTCOME
     moments = (at - review.at for review in shown for at in review.moments)
@@ -47,7 +47,7 @@ def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float
 
 
 def _chosen(reviews: tuple[Review, ...]) -> list[Review]:
-    """The reviews to show, in order of time. Failed ones are chosen first, then the latest."""
+    """Return the reviews to show, oldest first. If there are too many, prefer failed, then recent ones."""
     ranked = sorted(reviews, key=lambda review: (review.went_wrong, review.at, review.number), reverse=True)
     return sorted(ranked[:_MOST], key=lambda review: (review.at, review.number))
 
@@ -94,7 +94,10 @@ def _bars(canvas: Canvas, scale: Aftermath, review: Review, middle: float) -> No
 
 
 def _write(canvas: Canvas, base: float, words: str, stops: list[float]) -> None:
-    """Write between the first two stops with enough space between them, or else those farthest apart."""
+    """Write a text into the first gap between two stops that is wide enough, or else into the widest gap.
+
+    `stops` are x positions, in order.
+    """
     gaps = [(start + 12, end - 10) for start, end in pairwise(stops)]
     wanted = width(words, SIZES["small"])
     widest = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0.0, 0.0))

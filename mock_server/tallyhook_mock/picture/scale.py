@@ -15,7 +15,7 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A tick with its label. `context` completes the label, such as the year of a month, where it changes."""
+    """A tick with its label. `context` is the rest of the date, such as the year, if it has changed."""
 
     x: float
     label: str
@@ -24,7 +24,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The time from `start` to `end`, drawn from x `left` to `right`."""
+    """A time scale from `start` to `end`, drawn from x `left` to x `right`."""
 
     start: datetime
     end: datetime
@@ -32,12 +32,12 @@ class Axis:
     right: float
 
     def x(self, at: datetime) -> float:
-        """The x of a moment. Moments outside the axis are moved to its edges."""
+        """Return the x of a moment. A moment outside the axis gets the x of the nearest edge."""
         share = (at - self.start) / (self.end - self.start)
         return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
 
     def ticks(self) -> Iterator[Tick]:
-        """The finest ticks whose labels fit. The first one is the left edge itself."""
+        """Yield ticks at the smallest interval for which the labels fit, starting at the left edge."""
         pixels = (self.right - self.left) / ((self.end - self.start) / _HOUR)
         unit = next((unit for unit in _UNITS if unit.hours * pixels >= unit.room), _UNITS[-1])
         before = self.start.strftime(unit.context)
@@ -122,7 +122,7 @@ class Zone:
 
 
 def _steps(unit: timedelta) -> Iterator[int]:
-    """Numbers of units between ticks, smallest first. Round numbers on a clock or calendar come first."""
+    """Yield the possible intervals between ticks, as multiples of `unit`, smallest first."""
     yield from {_MINUTE: (5, 10, 15, 30), _HOUR: (3, 6, 12), _DAY: (1, 2, 7, 14, 28)}[unit]
     step = 50
     while True:
@@ -131,7 +131,7 @@ def _steps(unit: timedelta) -> Iterator[int]:
 
 
 class Aftermath:
-    """The time after a bill date, the same for all invoices.
+    """A time scale for the time after a bill date, shared by all invoices.
 
     Minutes, hours and days each have their own scale. On a single scale of days, an hour would be too narrow
     to see. A zone in which nothing happens takes no space.
@@ -140,7 +140,7 @@ class Aftermath:
     _GAP = 20.0
 
     def __init__(self, moments: Iterable[timedelta], left: float, right: float) -> None:
-        """`moments` are all the times to show."""
+        """`moments` are all the times after the bill date that the scale must show."""
         latest = sorted({timedelta(0), *moments})
         top = max(latest[-1], 3 * _DAY)
         bounds = (

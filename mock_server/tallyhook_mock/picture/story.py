@@ -1,4 +1,4 @@
-"""The data of a picture of a customer's history, and wording shared by all pictures."""
+"""The data of a picture of a customer's history, and the wording that all pictures share."""
 
 import re
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class Sign(StrEnum):
-    """The meaning of a mark, worst last. Each sign has its own shape, so nothing depends on colour alone."""
+    """The meanings of marks, worst last. Each has its own shape, so no mark depends on colour alone."""
 
     COMING = "coming"
     USED = "used"
@@ -57,7 +57,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One event. `label` is written next to it if there is room. `title` is the full text."""
+    """A mark for an event. `label` is written next to the mark if there is room. `title` is the full text."""
 
     at: datetime
     sign: Sign
@@ -75,7 +75,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time on a plan, or a pause."""
+    """The time during which a plan or a pause lasts."""
 
     start: datetime
     end: datetime
@@ -85,7 +85,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A period and the state of its invoice. `number` is None while there is no invoice."""
+    """A billing period and the state of its invoice. `number` is None while there is no invoice."""
 
     start: datetime
     end: datetime
@@ -97,7 +97,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of consecutive periods, with its name."""
+    """A row of billing periods, with the row's name."""
 
     name: str
     note: str
@@ -106,7 +106,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A time with a constant quantity."""
+    """A time during which a quantity doesn't change."""
 
     start: datetime
     end: datetime
@@ -115,7 +115,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A quantity to which a counter was set."""
+    """An item's quantity at one moment, after a change or on an invoice."""
 
     at: datetime
     quantity: Decimal
@@ -124,9 +124,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The quantities of an item, as counted and as billed by each invoice.
+    """An item's quantity over time, and the quantities that invoices have billed.
 
-    `measure` is a label for the largest quantity.
+    `measure` is the label in front of the largest quantity.
     """
 
     item: str
@@ -138,9 +138,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An invoice from its bill date on: held until `released`, then executed at `runs`.
+    """What happens to an invoice after its bill date `at`: held until `released`, then executed at `runs`.
 
-    `tried_until` is the last or next attempt after a decline. A field is None if it has not happened.
+    `tried_until` is the time of the last or next payment attempt after a decline. Each of these times is None
+    if there is no such event.
     """
 
     number: int
@@ -159,12 +160,12 @@ class Review:
 
     @property
     def held(self) -> timedelta:
-        """How long it was held."""
+        """How long the invoice was held."""
         return timedelta(0) if self.released is None else self.released - self.at
 
     @property
     def moments(self) -> list[datetime]:
-        """All moments of the review."""
+        """The times of all events after the bill date."""
         bounds = (self.released, self.runs, self.tried_until)
         return [mark.at for mark in self.marks] + [at for at in bounds if at is not None]
 
@@ -175,7 +176,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A customer's history from `start` to `end`. Everything after `now` is a forecast."""
+    """The data of a picture of a customer's history. Everything after `now` is a forecast."""
 
     title: str
     summary: str
@@ -191,7 +192,7 @@ class Story:
     reviews: tuple[Review, ...]
 
 
-# The minimum time that a picture shows after now.
+# A picture shows at least this much time after now.
 AHEAD = timedelta(days=31)
 
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
@@ -203,13 +204,13 @@ def words(name: str) -> str:
 
 
 def entry_words(entry: Entry) -> str:
-    """A timeline entry as text: its kind, item and note."""
+    """Return a timeline entry as text: its kind, item and note."""
     item = "" if not entry.item or entry.note.startswith(entry.item) else f", {entry.item}"
     return f"{words(entry.kind)}{item}{': ' if entry.note else ''}{entry.note}"
 
 
 def signed(amount: Decimal) -> str:
-    """An amount with a plus or a real minus."""
+    """Return an amount with a plus sign or a real minus sign."""
     return f"{'−' if amount < 0 else '+'}{amount_text(abs(amount))}"
 
 
@@ -223,23 +224,23 @@ def moment(at: datetime) -> str:
 
 
 def dated(at: datetime, words: str) -> str:
-    """The title of an event: its moment and a text."""
+    """Return the title of an event: the time `at`, followed by `words`."""
     return f"{moment(at)} · {words}"
 
 
 def pause(start: datetime, end: datetime) -> Span:
-    """The time after a cancellation, as a span."""
+    """Return the span for the time after a cancellation."""
     return Span(start, end, "canceled", f"Canceled from {moment(start)}")
 
 
 def near(coming: Sequence[Coming], start: datetime, end: datetime, now: datetime) -> list[Coming]:
-    """The forecast invoices until `end` or a little later."""
+    """Return the forecast invoices until `end`, or until a little after `now` if that is later."""
     latest = max(end, now + max((now - start) / 12, AHEAD))
     return [each for each in coming if each.at <= latest]
 
 
 def to_come(coming: Sequence[Coming]) -> Lane:
-    """A lane of forecast invoices."""
+    """Return a lane with the forecast invoices."""
     return Lane("Upcoming", tuple(_coming(each) for each in coming))
 
 

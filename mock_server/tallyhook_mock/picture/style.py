@@ -1,4 +1,4 @@
-"""The look of the picture: colours by meaning, light and dark, and a shape for each sign."""
+"""The style of the picture: light and dark colours, and a shape for each sign."""
 
 from tallyhook_mock.picture.story import Sign
 
@@ -111,7 +111,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,san
 .life .event:hover .edge,.life .event:focus .edge{{stroke:var(--ink);stroke-width:2;stroke-dasharray:none}}
 """
 
-# Circles are hooks, diamonds money, triangles charges. The origin is the moment of the mark.
+# Circles stand for hooks, diamonds for payments, and triangles for charges. The origin is the mark's moment.
 _DIAMOND = '<path class="s" d="M0 -6.5L6.5 0 0 6.5 -6.5 0Z"/>'
 
 SHAPES = {

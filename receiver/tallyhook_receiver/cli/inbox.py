@@ -47,7 +47,7 @@ url_option = click.option(
     "url",
     metavar="PATH|URL",
     show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
-    help="A SQLite file, or postgresql://user@host/database.",
+    help="The inbox: a SQLite file, or a URL such as postgresql://user@host/database.",
 )
 key_argument = click.argument(
     "key", help="The hook's key, or the first digits of the key, as shown in the log."
@@ -66,8 +66,10 @@ _COLOURS = {
 
 @inbox.command("list")
 @url_option
-@click.option("--state", type=click.Choice([each.value for each in State]), help="Only hooks in this state.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="Maximum number.")
+@click.option(
+    "--state", type=click.Choice([each.value for each in State]), help="List only hooks in this state."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="The maximum number of hooks.")
 @json_option
 def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None:
     """List the hooks that changed most recently, latest change first.
@@ -97,7 +99,7 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
 def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
     """Show a hook, its note and the journal of its review.
 
-    For an unresolved hook, also show what is on the invoice, what was declared, and what to do next.
+    For an unresolved hook, also show what is on the invoice, what the review declared, and what to do next.
 
     Example: tallyhook inbox show f00dfeed
     """
@@ -148,7 +150,7 @@ def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tup
 @url_option
 @json_option
 def retry(key: str, url: str | None, as_json: bool) -> None:
-    """Have a hook handled again at its next delivery, even if it is done. Its journal is kept.
+    """Allow a hook to be handled again at its next delivery, even if it is done. The journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
     """
@@ -166,17 +168,17 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
 @inbox.command()
 @key_argument
 @url_option
-@click.option("--ours", metavar="CHARGE_ID", help="The charge with this id belongs to this review.")
+@click.option("--ours", metavar="CHARGE_ID", help="The hook's review added the charge with this id.")
 @click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
-@click.option("--accept", is_flag=True, help="The invoice that `inbox show` shows is right.")
+@click.option("--accept", is_flag=True, help="Accept the invoice with the content that `inbox show` shows.")
 @click.option(
     "--adding",
     type=int,
     metavar="NUMBER",
-    show_default="the last open one",
-    help="Which request to add a charge, by its number in the journal, if several are open.",
+    show_default="the last request whose outcome is unknown",
+    help="With --ours or --never-added: the number of the request to add the charge, from the journal.",
 )
-@click.option("--note", default="", help="The reason, for the journal.")
+@click.option("--note", default="", show_default=False, help="The reason for the decision, for the journal.")
 @json_option
 def resolve(
     key: str,
@@ -190,8 +192,8 @@ def resolve(
 ) -> None:
     """Decide what happens to an unresolved hook, and save the decision in its journal.
 
-    The receiver acts on the decision when the hook is delivered again. If the hook was already acknowledged,
-    it isn't delivered again. Instead, the receiver checks the invoice again, and acts on the decision then.
+    Pass one of --ours, --never-added and --accept. The decision takes effect at the hook's next delivery. If
+    the hook was already acknowledged, it takes effect when the receiver checks the invoice again.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """
@@ -263,7 +265,7 @@ def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
 @url_option
 @json_option
 def stats(url: str | None, as_json: bool) -> None:
-    """Count the hooks by state.
+    """Count the hooks by state, and show the size of the inbox.
 
     Example: tallyhook inbox stats --json
     """

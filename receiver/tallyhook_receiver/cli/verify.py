@@ -18,30 +18,36 @@ _VARIABLE = "TALLYHOOK_KEYS"
 
 @click.command(cls=Command)
 @click.argument(
-    "body", type=click.Path(path_type=Path), metavar="FILE", help="The raw body, unchanged; - reads stdin."
+    "body",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file with the hook's raw body, unchanged; - reads stdin.",
 )
 @click.option(
     "--key",
     multiple=True,
-    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, hidden from other users",
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, which other users can't see",
     help="The product's secret key; may be repeated.",
 )
-@click.option("--signature", default="", help="The value of the header X-CG-SIGNATURE.")
-@click.option("--token", default="", help="The value of the header X-CG-TOKEN, if it was saved.")
+@click.option("--signature", default="", show_default=False, help="The value of the header X-CG-SIGNATURE.")
+@click.option(
+    "--token", default="", show_default=False, help="The value of the header X-CG-TOKEN, if it was saved."
+)
 @click.option(
     "--headers",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="All headers: one per line, or a JSON object.",
+    help="A file with the hook's headers: one per line, or as a JSON object.",
 )
 @json_option
 def verify(
     body: Path, key: tuple[str, ...], signature: str, token: str, headers: Path | None, as_json: bool
 ) -> None:
-    """Verify the signature of a saved hook. If it is wrong, say why and exit with 1.
+    """Verify the signature of a saved hook. If the signature is wrong, explain why and exit with 1.
 
-    Says whether the key is wrong or the body was changed, and recognises common causes: a line break at the
-    end, JSON that a proxy rewrote, another encoding, a signature in upper case, or another way of signing.
+    Distinguishes a wrong key from a changed body, and recognises common causes: a line break at the end of
+    the body, JSON that a proxy rewrote, another encoding, a signature in upper case, or another way of
+    signing.
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """

@@ -1,4 +1,4 @@
-"""`tallyhook demo`: one billing period over real HTTP."""
+"""`tallyhook demo`: show one billing period over real HTTP."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ __all__ = ["demo"]
 
 @click.command(cls=Command)
 def demo() -> None:
-    """Show one billing period: usage, bill date, hook, audit, adjustments, execution.
+    """Show one billing period from start to end: usage, bill date, hook, review and execution.
 
     Starts the mock and a listener as HTTP servers on free ports of this machine, and moves the mock's clock.
-    Exits with 1 unless every customer was billed correctly, to the cent.
+    Exits with 1 unless every customer is billed correctly to the cent.
     """
     from tallyhook_mock.cli.demo import report, story
     from tallyhook_mock.core.money import amount_text

@@ -1,4 +1,4 @@
-"""The events of the demo, in order: calls with their answers, hooks, executions."""
+"""Records the demo's events in order: calls with their answers, hooks and executions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tallyhook_mock.timeline import DELIVERED, NOT_DELIVERED
 
 __all__ = ["Line", "Record", "Recorder"]
 
-# The mock's own actions. The effects of calls are recorded with the calls.
+# Texts for the mock's own actions. The effects of calls are recorded with the calls.
 _TOLD = {
     "subscriptionBillable": "invoice #{invoice} is due: held for review, hook sent",
     "released": "every hook is acknowledged: invoice #{invoice} runs in an hour",
@@ -24,7 +24,7 @@ _SHOWN = ("itemCode", "chargeCode", "quantity", "eachAmount", "invoicePeriod")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event. `at` is the mock's time, `answer` the status or an empty string."""
+    """One event. `at` is the mock's time. `answer` is an HTTP status, or empty if the event has none."""
 
     at: datetime
     who: str
@@ -34,7 +34,7 @@ class Line:
 
 
 class Record:
-    """Collects the lines: calls as they are answered, and the mock's own actions with `catch_up`."""
+    """The events so far. `call` adds an answered call, and `catch_up` adds what the mock did on its own."""
 
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
@@ -46,7 +46,7 @@ class Record:
         self.lines.append(Line(self.mock.clock.now(), who, customer, text, answer))
 
     def catch_up(self) -> None:
-        """Add the timeline entries since the last call."""
+        """Add what the mock has done on its own since the last `catch_up`, from the customers' timelines."""
         new: list[Line] = []
         for product in self.mock.state.products.values():
             for customer in self.mock.state.customers(product):
@@ -64,7 +64,7 @@ class Record:
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """A client's transport that records every call."""
+    """An HTTP transport for the SDK's client. It records every call."""
 
     def __init__(self, network: httpx.AsyncBaseTransport, record: Record, who: str) -> None:
         self._network = network

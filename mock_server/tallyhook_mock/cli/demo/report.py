@@ -1,4 +1,4 @@
-"""Prints the demo: the timeline, and each invoice when it was held and when it was executed."""
+"""Prints the demo's timeline, and compares each held invoice with the executed one."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -18,7 +18,7 @@ _COLOURS = {"app": "cyan", "listener": "magenta", "mock": "yellow"}
 
 
 def show(console: Console, story: Story) -> None:
-    """Print the timeline and the invoices."""
+    """Print the demo's timeline and invoices."""
     console.print(_timeline(story.record.lines))
     for code, held in story.held.items():
         console.print(_invoice(code, held, story.paid[code]))

@@ -1,4 +1,4 @@
-"""The scenario of the demo: two customers, one period, and a listener that fails at its first attempt."""
+"""The demo's scenario: two customers, one billing period, and a listener whose first attempt fails."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -66,7 +66,11 @@ DUE = {
 
 @dataclass
 class Story:
-    """The record, the held and the executed invoices, and for each customer the amounts billed and due."""
+    """The result of the demo. The keys of all mappings are customers' codes.
+
+    `held` and `paid` contain the customer's invoice before and after its execution. `bills` contains the
+    amount that was billed, and the amount that should have been billed.
+    """
 
     record: Record
     held: dict[str, Invoice] = field(default_factory=dict)
@@ -75,7 +79,7 @@ class Story:
 
 
 async def play(inbox: Path) -> Story:
-    """Run the scenario. The listener's inbox is the file `inbox`."""
+    """Run the scenario, and return its result. `inbox` is the file for the listener's inbox."""
     mock = Mock(CATALOG, start=START)
     story = Story(Record(mock))
     async with (
@@ -108,7 +112,7 @@ async def play(inbox: Path) -> Story:
 
 
 def _listener(story: Story, client: AsyncClient, inbox: Path) -> Receiver:
-    """The listener. Its first query of the usage database fails."""
+    """Return the listener. Its first query of the usage database fails."""
     receiver = Receiver(Cheddar("ACME", SECRET, client), inbox=inbox, clock=story.record.mock.clock.now)
     failures = ["the usage database does not answer"]
 
@@ -140,6 +144,6 @@ def _invoice(customer: Customer, id: str) -> Invoice:
 
 
 def collected(invoice: Invoice) -> Decimal:
-    """The amount that the gateway collected for an invoice."""
+    """Return the amount that the gateway collected for an invoice."""
     approved = [made.amount for made in invoice.transactions if made.response == "approved"]
     return sum(approved, Decimal(0))

@@ -1,4 +1,4 @@
-"""Probes that cancel a subscription, and either reactivate, bill or cancel it afterwards."""
+"""Probes that cancel a subscription, and then reactivate it, bill it or cancel it again."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ def long_cancel_usage(visit: Visit) -> Finding:
 
 
 def owe(visit: Visit) -> Wait:
-    """Sign up a customer without a card. The first invoice isn't paid, and the subscription is canceled."""
+    """Sign up a customer without a card. The unpaid first invoice will cancel the subscription."""
     tomorrow = visit.server_time() + timedelta(days=1)
     first = {"subscription[initialBillDate]": tomorrow.isoformat()}
     visit.new(DAILY, pays=False, more=first)

@@ -13,7 +13,10 @@ _CENTS = Decimal("0.05")  # how far an amount may be from the calculated one
 
 
 def free_to_paid(visit: Visit) -> Finding:
-    """The paid plan first bills ten days after sign-up, the free plan a month after sign-up."""
+    """Change from a free plan to a paid plan, and see when the first bill is due.
+
+    With the free plan, it is due a month after the sign-up. With the paid plan, it is due after ten days.
+    """
     begun = visit.new(FREE, pays=False).created
     customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer
     after = customer.pending.billing_at - begun
@@ -30,7 +33,7 @@ def prorated_change_in_trial(visit: Visit) -> Finding:
 
 
 def proration_base(visit: Visit) -> Finding:
-    """A month costs 300.00, of which a credit covers 100.00. The whole month is still unused."""
+    """Change the plan right after a sign-up that cost 300.00 for the month, less a credit of 100.00."""
     credit = {
         "charges[0][chargeCode]": "conform-credit",
         "charges[0][quantity]": "1",
@@ -57,7 +60,10 @@ def begin_period(visit: Visit) -> Wait:
 
 
 def proration_unit(visit: Visit) -> Finding:
-    """Change the plan half a day into the period, when the two alternatives differ by several dollars."""
+    """Change the plan half a day into the period.
+
+    At that time, a credit calculated by the second and one calculated by the day differ by several dollars.
+    """
     begun = datetime.fromisoformat(visit.memory["begun"])
     ends = datetime.fromisoformat(visit.memory["ends"])
     customer = visit.edit(more={"planCode": visit.plan(PRORATED)}).customer
@@ -75,7 +81,7 @@ def proration_unit(visit: Visit) -> Finding:
 
 
 def _adjusted(customer: Customer) -> tuple[Invoice, Decimal]:
-    """Return the invoice of a prorated plan change and the amount of its credit for unused time."""
+    """Return the invoice for a prorated plan change, and the amount of the credit for unused time."""
     for invoice in customer.paid:
         credit = -sum(charge.amount for charge in invoice.credits)
         if any(charge.each_amount == 600 for charge in invoice.charges):

@@ -21,7 +21,7 @@ def begin(visit: Visit) -> Wait:
 
 
 def dunning(visit: Visit) -> Finding | Wait:
-    """Wait until the subscription is canceled, then find the pauses between the attempts."""
+    """Wait until the subscription is canceled, then return the pauses between the payment attempts."""
     customer, now = visit.get(), visit.server_time()
     if len(customer.paid) > 1:
         raise NotFoundOut(f"with the zip {visit.declining_zip} the charge was not declined")
@@ -40,7 +40,7 @@ def dunning(visit: Visit) -> Finding | Wait:
 
 
 def _hours(pause: timedelta) -> str:
-    """Return the pause in days or hours, such as `2d`. Billing may run hourly, so hours are rounded."""
+    """Return a pause as text, such as `2d` or `3h`. Hours are rounded, because billing may run hourly."""
     hours = round(pause / timedelta(hours=1))
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 

@@ -10,7 +10,10 @@ __all__ = ["PROBES"]
 
 
 def bill_soon(visit: Visit) -> Wait:
-    """Have the customer billed. The listener refuses the billable hook, so the invoice remains held."""
+    """Have a new customer billed in five minutes.
+
+    The listener refuses the `subscriptionBillable` hook, so the invoice stays held.
+    """
     return Wait(visit.bill_soon(visit.new(MONTHLY)) + timedelta(minutes=1))
 
 

@@ -1,4 +1,4 @@
-"""Probes that examine one invoice's tax, credits, void or declined charge."""
+"""Probes that examine taxes, credits, voids, and invoices whose payment is declined."""
 
 from decimal import Decimal
 
@@ -21,7 +21,10 @@ def charges(*amounts: str) -> dict[str, str]:
 
 
 def tax_rounding(visit: Visit) -> Finding:
-    """Bill three charges of 0.06 with ten percent tax. The tax is 0.018 on the sum, or 0.006 on each line."""
+    """Bill three charges of 0.06 with ten percent tax.
+
+    Before rounding, the tax is 0.018 if it is calculated for the whole invoice, or 0.006 for each line.
+    """
     visit.new(FREE, more={"taxRate": "0.1", "isTaxExempt": "0"})
     customer = visit.on("invoices/new", more=charges("0.06", "0.06", "0.06")).customer
     billed = _one_time(customer)
@@ -61,7 +64,7 @@ def declined_one_time(visit: Visit) -> Finding:
 
 
 def several_outstanding(visit: Visit) -> Finding:
-    """Find out which of two outstanding invoices is run when the customer gets a good card."""
+    """Find out which of two outstanding invoices is run when the customer gets a valid card."""
     _decline(visit, "4.00", "5.00")
     customer = visit.edit(pays=True).customer
     paid = [invoice for invoice in customer.invoices if invoice.collected]
@@ -72,7 +75,7 @@ def several_outstanding(visit: Visit) -> Finding:
 
 
 def new_address_while_declined(visit: Visit) -> Finding:
-    """Change the zip to one that the simulator accepts, without a new card."""
+    """After a decline, change only the zip code to one that the gateway simulator accepts."""
     _decline(visit, "4.00")
     customer = visit.edit(more={"ccZip": "90210"}).customer
     if paid := [invoice for invoice in customer.paid if invoice.collected]:
@@ -83,7 +86,7 @@ def new_address_while_declined(visit: Visit) -> Finding:
 
 
 def _decline(visit: Visit, *amounts: str) -> None:
-    """Create one-time invoices whose charges are declined."""
+    """Create a one-time invoice for each amount. Raises NotFoundOut if a charge is not declined."""
     visit.new(FREE)
     visit.edit(pays=True, more={"ccZip": visit.declining_zip})
     for amount in amounts:
@@ -93,7 +96,10 @@ def _decline(visit: Visit, *amounts: str) -> None:
 
 
 def _dropped(visit: Visit, customer: Customer) -> str:
-    """Run the outstanding invoice. Returns why there is none, or an empty text if there is one."""
+    """Run the outstanding invoice, and return an empty text.
+
+    If there is no outstanding invoice, return the reason why the probe is inconclusive.
+    """
     run = visit.attempt("customers/run-outstanding", {"code": customer.code})
     return (
         "it makes no difference: a one-time invoice that is declined is dropped" if run.status == 404 else ""

@@ -56,7 +56,7 @@ def added_to_outstanding(visit: Visit) -> Finding | Wait:
 
 
 def _outstanding(customer: Customer) -> Invoice:
-    """Return the oldest invoice. It is the one that couldn't be paid."""
+    """Return the customer's oldest invoice, which couldn't be paid."""
     return customer.invoices[-1]
 
 

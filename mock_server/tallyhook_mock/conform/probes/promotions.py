@@ -15,12 +15,12 @@ def _redeemed(visit: Visit, plan: str, suffix: str = "", **more: str) -> Custome
 
 
 def _part(visit: Visit, charge: Charge, whole: int) -> bool:
-    """Whether the amount of a credit is the promotion's percentage of `whole`."""
+    """Return whether the credit `charge` is the promotion's percentage of `whole`."""
     return -charge.amount == whole * visit.coupon().percentage / 100
 
 
 def promotion_scope(visit: Visit) -> Finding:
-    """Sign up for a plan that bills 300.00 for the month and 50.00 setup at once."""
+    """Sign up for a plan that bills 300.00 for a month and 50.00 for setup, and see what is discounted."""
     customer = _redeemed(visit, SETUP)
     off = [credit for invoice in customer.paid for credit in invoice.credits]
     if not any(_part(visit, credit, 300) for credit in off):
@@ -41,7 +41,7 @@ def promotion_credit_code(visit: Visit) -> Finding:
 
 
 def promotion_base(visit: Visit) -> Finding:
-    """Bill a charge of 200.00 and a credit of 100.00 with the same charge code."""
+    """Bill a charge of 200.00 and a credit of 100.00 with the same code, and see what is discounted."""
     code = {f"charges[{number}][chargeCode]": "conform-base" for number in range(2)}
     quantity = {f"charges[{number}][quantity]": "1" for number in range(2)}
     amount = {"charges[0][eachAmount]": "200.00", "charges[1][eachAmount]": "-100.00"}
@@ -53,9 +53,9 @@ def promotion_base(visit: Visit) -> Finding:
 
 
 def promotion_months_from(visit: Visit) -> Finding:
-    """Bill for the first time when the promotion's months since the sign-up are over.
+    """Set the first bill date after the end of the promotion's months, counted from the sign-up.
 
-    The invoice has the credit only if the months are counted from the first bill.
+    The invoice has the promotion's credit only if the months are counted from the first bill.
     """
     months = visit.coupon().months
     if months is None:

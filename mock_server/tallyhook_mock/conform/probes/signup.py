@@ -1,4 +1,4 @@
-"""Probes that find out which values the calls accept, and which they refuse."""
+"""Probes that find out which values the API's calls accept, and which they refuse."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
 
 
 def delete_all_confirm(visit: Visit) -> Finding:
-    """Delete all customers of the product. Does nothing if the product has customers that are not ours."""
+    """Delete all the product's customers. Raises NotFoundOut if the run didn't create all of them."""
     visit.new(FREE, pays=False)
     others = [each.code for each in visit.account.customers() if not each.code.startswith(visit.prefix)]
     if others:
@@ -71,9 +71,9 @@ def empty_meta_data(visit: Visit) -> Finding:
 
 
 def month_end(visit: Visit) -> Finding:
-    """Create a plan for which the first bill date is a 31st, and look at the second one.
+    """Create a plan whose first bill date is the 31st of a month, and see when the second bill is due.
 
-    The plan's document shows the first two bill dates of a sign-up at this time.
+    The plan's document shows both dates for a customer who signs up now.
     """
     now = visit.server_time()
     days = next(

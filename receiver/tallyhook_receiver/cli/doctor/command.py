@@ -22,14 +22,14 @@ _MARKS = {
 
 
 @click.command(cls=Command)
-@click.option("--url", metavar="URL", help="The listener's registered address.")
+@click.option("--url", metavar="URL", help="The listener's URL, as registered with the billing system.")
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A file of NAME=value lines, which override the environment.",
 )
-@click.option("--prefix", default="TALLYHOOK_", help="The prefix of the variables' names.")
+@click.option("--prefix", default="TALLYHOOK_", help="The prefix of the environment variables' names.")
 @json_option
 def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -> None:
     """Check a receiver's settings, keys, API access, clock, inbox and listener, and say what to fix.
