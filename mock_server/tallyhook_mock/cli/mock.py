@@ -134,7 +134,7 @@ def mock(
             fail(f"{state}: {getattr(error, 'strerror', None) or error}", USAGE)
         if journal.saved is not None and (unused := _given("catalog", "start", "frozen", "seed")):
             sys.stderr.write(
-                f"tallyhook: {state} has a saved state, so {', '.join(unused)} has no effect;"
+                f"tallyhook: {state} has a saved state, so these options have no effect: {', '.join(unused)};"
                 f" delete {state} to start over\n"
             )
     try:
