@@ -317,6 +317,23 @@ def test_a_subscription_is_made_activated_and_cancelled(posting: Face) -> None:
     assert face.api("DELETE", f"subscriptions/Delete/{draft['id']}", status=204) is None
 
 
+def test_the_first_activation_is_not_that_of_the_oldest_subscription(posting: Face) -> None:
+    face = posting
+    customer = face.api("POST", "customers", {"firstName": "Eve", "lastName": "Torch"})["id"]
+    face.api("POST", "customerActivation", {"customerId": customer})
+    wish = {"customerId": customer, "planFrequencyId": 9001}
+    older, newer = (face.api("POST", "subscriptions", wish)["id"] for _ in range(2))
+    for subscription, day in ((newer, 5), (older, 9)):
+        face.server.advance_to(f"2026-11-{day:02}T00:00:00Z")
+        face.api("POST", f"SubscriptionActivation/{subscription}")
+    wish = {
+        "customerId": customer,
+        "interval": "Monthly",
+        "billingPeriodType": "FirstSubscriptionActivation",
+    }
+    assert face.api("POST", "billingPeriodDefinitions", wish)["invoiceDay"] == 5
+
+
 def test_a_subscription_is_moved_by_a_patch(posting: Face) -> None:
     face = posting
     made = face.api(

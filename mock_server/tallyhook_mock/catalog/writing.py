@@ -19,10 +19,13 @@ __all__ = ["dump_catalog"]
 def dump_catalog(systems: Systems) -> dict[str, Any]:
     """Return the retry schedule, rules, users, products, plans, promotions and listeners, but no customers.
 
-    Billing systems other than Cheddar have their own sections. Passwords and API keys are masked. Secrets
-    that sign hooks are shown, because listeners need them.
+    Billing systems other than Cheddar have their own sections, unless nothing was set in them. Passwords and
+    API keys are masked. Secrets that sign hooks are shown, because listeners need them.
     """
-    state = systems.cheddar
+    state, dumps = systems.cheddar, parts("catalog")
+    sections = {
+        name: dumps[name].dump(system) | _listeners(state, name) for name, system in systems.others.items()
+    }
     return {
         "hookRetryPauses": [f"{pause.total_seconds():.0f}s" for pause in state.hooks.pauses],
         "rules": _rules(state),
@@ -31,9 +34,9 @@ def dump_catalog(systems: Systems) -> dict[str, Any]:
         ],
         "products": [_product(product, state) for product in state.products.values()],
         **{
-            name: part.dump(systems.others[name]) | _listeners(state, name)
-            for name, part in parts("catalog").items()
-            if name in systems.others and systems.others[name].is_used()
+            name: section
+            for name, section in sections.items()
+            if section != dumps[name].dump(type(systems.others[name])())
         },
     }
 

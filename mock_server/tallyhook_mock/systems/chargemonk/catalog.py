@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta
 
-from tallyhook_mock.catalog.table import Amount, Password, Required, Table, Text
+from tallyhook_mock.catalog.table import MASK, Amount, Password, Required, Table, Text
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, check_code
 from tallyhook_mock.systems.chargemonk.rules import MOST, NewSubscription, create
@@ -141,6 +141,9 @@ def dump(state: State) -> dict[str, Any]:
     """Return the present state as a section of a catalogue, without subscriptions."""
     return {
         "currency": state.currency,
+        **({"apiTokens": [MASK for _ in state.api_tokens]} if state.has_own_tokens else {}),
+        "addOnBillingCycles": state.has_billing_cycles,
+        "inferredCalls": state.has_inferred_calls,
         "plans": [
             {
                 "code": plan.code,

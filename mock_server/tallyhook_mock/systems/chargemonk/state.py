@@ -10,7 +10,6 @@ from tallyhook_mock.systems.chargemonk.model import (
     AddOn,
     Carried,
     Plan,
-    Refusal,
     Subscription,
     Unbilled,
     cycles_text,
@@ -46,24 +45,17 @@ class State(BillingSystem):
     def is_used(self) -> bool:
         return bool(self.plans or self.add_ons)
 
+    @property
+    def has_own_tokens(self) -> bool:
+        """Whether a catalogue has set API tokens."""
+        return self.api_tokens != State().api_tokens
+
     def forecast(self, id: str, count: int) -> list[Coming]:
         alone = State()
         alone.currency, alone.plans, alone.add_ons = self.currency, self.plans, self.add_ons
         subscription = copied(self.subscriptions[id], self.agenda, alone.agenda)
         alone.subscriptions[id] = subscription
         return coming_bills(alone, subscription.bills, count)
-
-    def plan(self, code: str) -> Plan:
-        try:
-            return self.plans[code]
-        except KeyError:
-            raise Refusal(f"there is no plan {code!r}") from None
-
-    def add_on(self, code: str) -> AddOn:
-        try:
-            return self.add_ons[code]
-        except KeyError:
-            raise Refusal(f"there is no add-on {code!r}") from None
 
     # -- changing (for the commands)
 

@@ -133,9 +133,16 @@ def dump(state: State) -> dict[str, Any]:
     return {
         "vatPercent": quantity_text(state.vat_percent),
         "reminderDays": state.reminder_days,
+        "acceptsQuantityZero": state.accepts_zero,
+        "alwaysPriced": state.always_priced,
         "users": [{"name": name, "password": MASK} for name in state.users],
         "products": [
-            {"id": product.id, "name": product.name, "price": amount_text(product.price)}
+            {
+                "id": product.id,
+                "name": product.name,
+                "price": amount_text(product.price),
+                "billingMode": product.mode,
+            }
             for product in state.products.values()
         ],
         "coupons": [

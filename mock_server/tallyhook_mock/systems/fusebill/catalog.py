@@ -20,7 +20,7 @@ from tallyhook_mock.catalog.table import (
     one_of,
 )
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.money import cents
+from tallyhook_mock.core.money import amount_text, cents, quantity_text
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.hooks import POLICY
 from tallyhook_mock.systems.fusebill.model import Change, Frequency, PlanProduct, Reset, Timing
@@ -171,8 +171,40 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Return the present API keys as a section of a catalogue. Empty if no catalogue has set any."""
-    return {"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}
+    """Return the present state as a section of a catalogue, without customers."""
+    return {
+        **({"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}),
+        "autoPost": state.auto_post,
+        "postReadyDraftsAtRenewal": state.posts_at_renewal,
+        "plans": [
+            {
+                "code": frequency.plan_code,
+                "name": frequency.plan_name,
+                "interval": frequency.cycle,
+                "numberOfIntervals": frequency.intervals,
+                "frequencyId": frequency.id,
+                "products": [_product(product) for product in frequency.products],
+            }
+            for frequency in state.frequencies.values()
+        ],
+        "products": [_product(product) for product in state.catalog_products.values()],
+    }
+
+
+def _product(product: PlanProduct) -> dict[str, Any]:
+    return {
+        "code": product.code,
+        "name": product.name,
+        "price": amount_text(product.price),
+        **({"id": product.id} if product.id else {}),
+        **({} if product.is_tracked else {"quantity": quantity_text(product.quantity)}),
+        **({} if product.most is None else {"maxQuantity": quantity_text(product.most)}),
+        "chargeTiming": product.timing,
+        "midPeriodChange": product.change,
+        "quantityReset": product.reset,
+        "prorate": product.prorates,
+        "trackItems": product.is_tracked,
+    }
 
 
 def read_customer(table: CustomerTable) -> NewCustomer:

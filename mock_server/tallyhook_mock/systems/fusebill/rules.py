@@ -49,8 +49,8 @@ __all__ = [
 def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, intervals: int) -> InvoiceDate:
     """Return the default date for a billing period definition of this type (inferred).
 
-    Raises Refusal if the type has no default date, or if it uses the date of the first subscription and none
-    has been activated yet.
+    Raises Refusal if the type has no default date, or if it uses the date of the first activation and no
+    subscription has been activated yet.
     """
     if type is BillingPeriodType.CUSTOMER_ACTIVATION:
         return InvoiceDate.of(cycle, customer.created, intervals)
@@ -59,7 +59,7 @@ def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, i
     activated = [each.activated for each in customer.subscriptions if each.activated is not None]
     if not activated:
         raise invalid("billingPeriodType", "the customer has no subscription yet; specify a date")
-    return InvoiceDate.of(cycle, activated[0], intervals)
+    return InvoiceDate.of(cycle, min(activated), intervals)
 
 
 def definition_of(

@@ -61,7 +61,7 @@ class State(BillingSystem):
         return self.customer(int(id) if is_number else 0)
 
     def is_used(self) -> bool:
-        return bool(self.has_own_keys or self._customers)
+        return bool(self.has_own_keys or self.frequencies or self.catalog_products or self._customers)
 
     @property
     def has_own_keys(self) -> bool:
