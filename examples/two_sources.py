@@ -4,7 +4,7 @@ Serve it with: uvicorn two_sources:app --port 8000
 """
 
 import os
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 from tallyhook import AsyncClient
@@ -22,18 +22,19 @@ cheddar = Cheddar("ACME", env.get("CHEDDAR_SECRET", "acme-secret-key"), client)
 meters = StandardWebhooks("meters", env.get("METERS_SECRET", "whsec_bWV0ZXJzIG9mIGEgdGVzdCwgMjQgYnl0ZXM="))
 receiver = Receiver(cheddar, meters, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
-gigabytes: Counter[str] = Counter()  # use a table of your own database instead
+# Readings by customer and event. Use a table of your own database instead.
+readings: defaultdict[str, dict[str, int]] = defaultdict(dict)
 
 
 @receiver.on("meter.read", source=meters)
 async def read(event: Event[dict[str, Any]]) -> None:
-    """Add a reading. This may run more than once for an event; a repeated event has the same `event.key`."""
-    gigabytes[event.payload["customer"]] += event.payload["gigabytes"]
+    """Store a reading under its event's key, because this may run more than once for an event."""
+    readings[event.payload["customer"]][event.key] = event.payload["gigabytes"]
 
 
 @receiver.review
 async def audit(review: Review) -> None:
-    review.set_quantity("GB", gigabytes[review.customer.code])
+    review.set_quantity("GB", sum(readings[review.customer.code].values()))
 
 
 app = receiver.asgi

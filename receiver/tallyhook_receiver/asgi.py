@@ -92,7 +92,7 @@ class ASGIApp:
 def headers_of(scope: Message) -> dict[str, str] | None:
     """Return a request's headers, with lower-case names. Repeated headers are joined by commas.
 
-    Returns None if the headers are too many or too large.
+    Returns None if there are too many headers, or if they are too large.
     """
     fields = scope["headers"]
     if len(fields) > MAX_HEADERS:

@@ -47,8 +47,8 @@ class JSONFormatter(logging.Formatter):
         handler.setFormatter(JSONFormatter())
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
-    During an attempt, log records from handlers and libraries get the hook's fields too. If an exception is
-    logged, the field `error` contains its traceback.
+    During an attempt, log records from your hook handlers and from libraries get the hook's fields too. If an
+    exception is logged, the field `error` contains its traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:

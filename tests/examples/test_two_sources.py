@@ -24,7 +24,7 @@ async def test_both_senders_at_one_address(load: Load, cheddar_server: CheddarSe
             headers = signing.STANDARD_V1.sign(body, key, id=message, at=datetime.now(UTC))
             assert (await http.post(url, content=body, headers=headers)).status_code == status
         assert (await http.post(url, content=body)).status_code == 401
-    assert example.gigabytes == {"C1": 14}
+    assert example.readings == {"C1": {"m1": 7, "m2": 7}}
     assert len((EXAMPLES / "two_sources.py").read_text().splitlines()) <= 40
 
 

@@ -232,7 +232,11 @@ def _show(customer: str, shown: Mapping[str, Any]) -> None:
         ("invoice", f"#{shown['number']} of {customer}{period}"),
         ("state", state(shown["state"])),
         ("plan", shown["plan"]),
-        ("bills", f"{moment(shown['billingDatetime'])} UTC" + (f", since {moment(began)}" if began else "")),
+        (
+            "bills",
+            f"{moment(shown['billingDatetime'])} UTC"
+            + (f", for the period from {moment(began)}" if began else ""),
+        ),
     ]
     if shown["runDatetime"]:
         rows.append(("runs", f"{moment(shown['runDatetime'])} UTC"))

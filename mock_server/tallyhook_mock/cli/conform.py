@@ -125,7 +125,7 @@ def start(
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Start a run: test each rule as far as possible now, and print a report.
+    """Start a test run: test as many rules as possible now, and print a report.
 
     Creates customers and plans whose codes begin with `conform-`, and deletes them at the end. To
     continue the tests that have to wait for a bill date, run `tallyhook conform continue` later. Exits with 1

@@ -49,7 +49,7 @@ def list_(url: str, as_json: bool) -> None:
 @click.option("--type", metavar="TYPE", shell_complete=hook_types, help="Affect only hooks of this type.")
 @click.option("--customer", metavar="CODE", help="Affect only calls and hooks about this customer.")
 @click.option(
-    "--nth", type=click.IntRange(min=1), help="The first matching call or hook to affect; 1 is the next one."
+    "--nth", type=click.IntRange(min=1), help="Start with the Nth matching call or hook; 1 is the next one."
 )
 @click.option("--times", type=click.IntRange(min=1), help="How many calls or hooks to affect.")
 @click.option(

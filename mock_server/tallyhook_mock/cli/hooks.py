@@ -187,9 +187,9 @@ def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool
     Prints the listeners' answers. The replay neither holds nor releases an invoice. Exits with 1 unless all
     these listeners acknowledge the hook.
 
-    With --to or --body, this command sends the hook itself, only once, and the mock doesn't list the replay.
-    With --body but without --to, every listener that the hook was sent to gets the new body. To
-    get a body that you can edit, use `tallyhook hooks show --body`.
+    With --to or --body, the hook is sent by this command, not by the mock. It is sent only once, and the mock
+    doesn't list the replay. With --body but without --to, every listener that the hook was sent to gets the
+    new body. To get a body that you can edit, use `tallyhook hooks show --body`.
 
     Example: tallyhook hooks replay 1e39d028
 

@@ -127,9 +127,10 @@ class _Player:
         return Comparison(number, exchange.call, tuple(found))
 
     def _stranger(self, exchange: Exchange) -> str:
-        """Return a text such as `the customer ada` if the call is about an object from before the recording.
+        """Name the call's object, such as `the customer ada`, if it is older than the recording.
 
-        Otherwise, the text is empty. The mock doesn't have such objects, so the call can't be compared.
+        The mock doesn't have such an object, so the call can't be compared. For other calls, return an empty
+        text.
         """
         given = dict((*exchange.form, *exchange.query, *exchange.path))
         if exchange.call not in _CREATES:

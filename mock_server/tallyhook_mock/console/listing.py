@@ -111,7 +111,7 @@ def number(written: str) -> int | None:
 
 
 def _address(request: Request, **place: str) -> str:
-    """Return the present URL, changed so that it shows another page or another order of the list."""
+    """Return the current URL, changed so that it shows another page of the list, or sorts it differently."""
     kept = [
         (name, value)
         for name, value in request.query_params.multi_items()

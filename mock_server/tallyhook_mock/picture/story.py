@@ -75,7 +75,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time during which a plan or a pause lasts."""
+    """The time from the start to the end of a plan or a pause."""
 
     start: datetime
     end: datetime

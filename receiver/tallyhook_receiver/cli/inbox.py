@@ -207,7 +207,7 @@ def resolve(
         entries = await opened.entries(record.key)
         number = 0 if accept else adding or _open_adding(entries)
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
-            fail(f"its journal has no adding {number}" if number else "pass --adding NUMBER", BAD)
+            fail(f"the journal has no entry 'adding {number}'" if number else "pass --adding NUMBER", BAD)
         owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
         if not (await opened.claim(record, owner, 60)).mine:
             fail("a worker is handling it now; try again when it has finished", BAD)

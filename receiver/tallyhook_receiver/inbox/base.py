@@ -243,9 +243,9 @@ class Steadiness(NamedTuple):
     since: float
 
     def at(self, now: float) -> "Steadiness":
-        """Return the steadiness after the clock was read again and showed the time `now`.
+        """Return the updated record, given that the clock now shows `now`.
 
-        If the clock went back by over a minute, or ahead by over a day, `since` becomes `now`.
+        If the clock went back by over a minute, or ahead by over a day, it is steady only since `now`.
         """
         went_on = self.seen - 60 <= now <= self.seen + _STEADY
         return Steadiness(now, self.since if went_on else now)

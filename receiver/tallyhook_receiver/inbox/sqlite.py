@@ -258,7 +258,7 @@ class SQLiteInbox:
         return await self._commits.run(lambda connection: connection.execute(query, values).fetchall())
 
     async def _write_as_owner(self, query: str, values: Any) -> None:
-        """Execute a statement that writes only if its owner still has the hook.
+        """Execute a statement that writes only if the owner in `values` still has the hook.
 
         Raises LeaseLost if the statement wrote nothing.
         """

@@ -155,9 +155,10 @@ def apply(
     totals, systems that add charges first look for the charges of earlier runs, and an invoice is executed
     only after its lines have been read back. Systems that add charges need a journal.
 
-    `now` returns the time as an aware datetime; by default it is the machine's time. `uptime` returns seconds
-    that always advance, so that setting the clock doesn't end the wait for a lost answer. By default it is
-    the machine's uptime, or None if you pass `now`. If `uptime` is None, only `now` is used.
+    `now` returns the time as an aware datetime; by default it is the machine's time. `uptime` returns a
+    monotonic time in seconds, so that setting the machine's clock doesn't shorten the wait after a lost
+    answer. By default it is the machine's uptime, or None if you pass `now`. If `uptime` is None, only `now`
+    is used.
     """
     if now is None:
         now, uptime = _now, uptime or _uptime.uptime

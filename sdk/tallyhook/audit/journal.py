@@ -62,7 +62,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """An entry that is written when the quantities were read back and match the declaration."""
+    """An entry that is written when the quantities have been read back and match the declaration."""
 
     window: str
     at: datetime

@@ -102,7 +102,7 @@ class Fusebill:
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each draft invoice that has a product from `items`.
 
-        If a draft can't be read, raises DecodeError after the drafts that can be read.
+        If a draft can't be read, raises DecodeError after it has yielded the windows of the others.
         """
         drafts: list[fusebill.DraftInvoice] = []
         unreadable: list[DecodeError] = []

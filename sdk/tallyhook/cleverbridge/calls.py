@@ -293,7 +293,9 @@ def reinstate_subscription_items(
 ) -> Call[None]:
     """Reactivate items that were deactivated. Usually, you then call `update_next_billing_date`.
 
-    Raises the same exceptions as `deactivate_subscription_items`.
+    Raises:
+        APIError: status 402: there is no such item.
+        NotFound: there is no such subscription.
     """
     body = {**_items(subscription, items), "GenerateMail": generate_mail}
     return _call("POST", "reinstatesubscriptionitems", documents.nothing, body=body, repeatable=False)

@@ -77,9 +77,9 @@ class Item(Model, frozen=True, kw_only=True, rename="pascal"):
 class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
     """A customer's subscription: items that the customer buys at regular intervals.
 
-    An update changes the next bill if it arrives before `next_billing_date_reminder`, the date on which the
-    purchase is created (documented). `items` has all versions of all items. `subscription_status` is a number
-    from `SubscriptionStatus`.
+    An update changes the next bill if it arrives before `next_billing_date_reminder`, the date on which
+    Cleverbridge creates the purchase for that bill (documented). `items` has all versions of all items.
+    `subscription_status` is a number from `SubscriptionStatus`.
     """
 
     _shown: ClassVar = ("id", "subscription_status", "next_billing_date")

@@ -31,7 +31,7 @@ from tallyhook.review.sending import Sending
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# How long a request may still arrive after its journal entry was written. The clients' default timeout is 30
+# A request may arrive until this long after its journal entry was written. The clients' default timeout is 30
 # seconds.
 UNKNOWN_FOR = timedelta(minutes=5)
 
@@ -49,7 +49,7 @@ class Application:
     Args:
         entries: the journal so far; None if there is no journal.
         now: returns the time in UTC.
-        unknown_for: how long a request may still arrive after its journal entry was written.
+        unknown_for: a request may arrive until this long after its journal entry was written.
         marks: whether new charges get a mark in their description.
         gone_after: a missing customer or invoice counts as gone if it is still missing after this time.
         is_second_look: whether to take the declaration from the journal, and not run the invoice.

@@ -1,10 +1,10 @@
 """A review's journal: what was declared, what was sent, and which charges the review has added.
 
 Of the requests that a review sends, only `add_charge` can't be repeated safely. So the journal gets two
-entries for each such request. `Adding` is written before the request, with a mark and the ids of the existing
-charges. `Added` is written once a document shows the new charge, with the charge's id. `Declared` records the
-quantities to set and the charges to delete before their requests are sent, because a late request may still
-arrive. The proof in `docs/review.md` relies on these entries.
+entries for each such request. `Adding`, which has a mark and the ids of the existing charges, is written
+before the request. `Added`, which has the new charge's id, is written as soon as a document shows the charge.
+Before the other requests are sent, `Declared` records which quantities they set and which charges they
+delete, because one of these requests may arrive late. The proof in `docs/review.md` relies on these entries.
 """
 
 import re
@@ -109,7 +109,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 
     `changes` describes all these requests as text. `quantities` are the quantities to set, by item code, and
     `deletions` are the ids of the charges to delete. An attempt writes this entry before each round of
-    requests, and again if a round takes long. `unknown_for` is how long these requests may still arrive; it
+    requests, and again if a round takes long. These requests may arrive for as long as `unknown_for`; it
     is stored because another receiver may have a different setting.
     """
 

@@ -201,7 +201,7 @@ class Review(Shown):
         charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves the mark out,
         but then a lost answer raises OutcomeUnknown more often.
 
-        `unknown_for` is how long a request may still arrive after its answer was lost. An invoice that is no
+        A request whose answer was lost may still arrive for as long as `unknown_for`. An invoice that is no
         longer outstanding isn't changed; the outcome's `standing` says so.
 
         Raises:

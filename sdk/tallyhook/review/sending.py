@@ -118,7 +118,7 @@ class Sending:
         if len(given_up := ledger.given_up(charge)) > _GIVEN_UP:
             numbers = ", ".join(str(adding.number) for adding in given_up)
             raise Unresolved(
-                "a charge was added several times, but never appeared", f"addings {numbers}: {charge}"
+                "a charge was added several times, but never appeared", f"adding {numbers}: {charge}"
             )
         adding = ledger.adding(charge, reading.document, reading.now(), self._make_mark())
         yield from reading.write(adding)

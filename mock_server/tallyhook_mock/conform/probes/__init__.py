@@ -1,4 +1,4 @@
-"""All probes, one for each rule that can be found out through the API."""
+"""All probes: one for each rule that can be tested through the API."""
 
 from collections.abc import Mapping
 

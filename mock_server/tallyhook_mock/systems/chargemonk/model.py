@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Refusal(base.Refusal):
-    """A refused call. No page of the vendor shows an error, so the status and the text are inferred."""
+    """A refused call. The vendor's pages show no errors, so the status and the text are inferred."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(status, message)
@@ -110,7 +110,10 @@ class Term(Value, frozen=True):
         return (self.end - self.start) // _DAY
 
     def days_left(self, at: datetime) -> int:
-        """Return the number of days from `at` to the end. The day of `at` is counted in full (inferred)."""
+        """Return the number of days from `at` to the term's end.
+
+        The day of `at` is counted in full (inferred).
+        """
         return -((at - self.end) // _DAY)
 
 

@@ -105,7 +105,7 @@ def _bill(
     once: Sequence[Line],
     at: datetime,
 ) -> None:
-    """Send an invoice for the lines in `plan` and `once`, waiting charges, and what add-ons owe for `terms`.
+    """Send an invoice for the lines in `plan` and `once`, waiting charges, and add-ons during `terms`.
 
     If there is nothing to bill, no invoice is sent.
     """
@@ -290,7 +290,7 @@ def change_term(
     """Change a subscription's plan, from the first renewal that is not paid in advance (inferred).
 
     `cycles` maps the codes of add-ons to their new numbers of billing cycles. If the length of the term
-    changes, an add-on that is not in `cycles` is charged forever from now on (documented), unless it was
+    changes, an add-on that is not in `cycles` is then charged without an end (documented), unless it was
     already charged for the last time (inferred). If the length doesn't change, such an add-on keeps its
     cycles (inferred).
     """

@@ -326,12 +326,12 @@ class BillingPeriodDefinition(Entity, eq=False):
 
     @property
     def days(self) -> int:
-        """The length of the current period in days, without the day of the recharge."""
+        """The length of the current period in days, without the recharge day."""
         return (self.end - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The length of the current period in days as the vendor counts it, with the day of the recharge."""
+        """The length of the current period in days as the vendor counts it, including the recharge day."""
         return self.days + 1
 
     def part_from(self, day: datetime) -> "Part":
@@ -358,7 +358,7 @@ class Part(Value, frozen=True):
     days: int
 
     def __call__(self, amount: Decimal) -> Decimal:
-        """Return the prorated amount. It doesn't change if the period's date is moved (documented)."""
+        """Return the prorated amount. It doesn't change if the period's end is moved later (documented)."""
         return cents(amount * (self.end - self.day).days / self.days)
 
 

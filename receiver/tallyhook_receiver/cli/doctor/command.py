@@ -36,7 +36,7 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
 
     Reads the same environment variables as `Receiver.from_environment`. If you pass --url, sends signed test
     hooks of the type `tallyhook.doctor` to that URL, and deletes them from the inbox afterwards. No handler
-    gets these hooks. Exits with 1 if a finding is bad. A ! marks something that looks wrong but may be
+    gets these hooks. Exits with 1 if a check fails. A ! marks something that looks wrong but may be
     intended.
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
