@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -623,6 +624,53 @@ async def test_without_marks_descriptions_are_left_alone() -> None:
     async with cheddar.async_client(retries=0) as client:
         await first(hook_review(cheddar)).aapply(client, memory, now=memory.clock, marks=False)
     assert [charge.get("description", "") for charge in cheddar.billed_charges] == ["extra", "", "", ""]
+
+
+@pytest.mark.parametrize("marks", [True, False])
+async def test_an_internal_error_is_no_refusal(marks: bool) -> None:
+    """The charge was added before the error. Taken for refused, it would be added again without a mark."""
+    cheddar, memory = FakeCheddar(), Memory()
+
+    def added_and_broken(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        apply()
+        return broken(request, apply)
+
+    cheddar.faults[2] = added_and_broken
+    for _ in range(3):
+        review = hook_review(cheddar)
+        review.charge("A", 5, "extra")
+        async with cheddar.async_client(retries=0) as client:
+            with suppress(OutcomeUnknown, Unresolved):
+                await review.aapply(client, memory, now=memory.clock, marks=marks)
+        memory.clock.put_on(300)
+    assert cheddar.content() == FIRST[:1]
+
+
+async def test_a_document_of_another_customer_is_not_read() -> None:
+    """The request names the id, so a wrong code is all that tells a mixed-up cache."""
+    cheddar = FakeCheddar()
+    cheddar.faults[1] = lambda request, apply: httpx.Response(
+        200, text=cheddar.document().replace('code="NORA"', 'code="OTTO"')
+    )
+    with pytest.raises(ReviewFailed, match="another customer's document: its code differs"):
+        await attempt(cheddar, Memory(), first)
+    assert cheddar.calls == ["get"]
+
+
+async def test_a_paid_invoice_without_a_free_item_is_right() -> None:
+    """What the plan doesn't charge for has no line on a bill, however much of it was used."""
+    cheddar = FakeCheddar(paid=True, billed_items={"GB": Decimal(3)})
+    hook = json.loads(cheddar.hook())
+    for price, is_right in (("0.00", True), ("10.00", False)):
+        hook["subscription"]["plan"]["items"][1]["overageAmount"] = price
+        review = Review.from_hook(events.decode(json.dumps(hook).encode()))
+        review.set_quantity("USERS", 4)
+        async with cheddar.async_client(retries=0) as client:
+            if is_right:
+                assert (await review.aapply(client, Memory())).standing is Standing.PAID
+            else:
+                with pytest.raises(Unresolved, match="differs"):
+                    await review.aapply(client, Memory())
 
 
 async def test_a_clock_that_is_set_does_not_end_the_wait() -> None:

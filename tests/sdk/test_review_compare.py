@@ -10,6 +10,7 @@ from tests.cheddar import FakeCheddar
 from tallyhook import documents, events
 from tallyhook.cheddar.models import Customer
 from tallyhook.review import AddCharge, Changes, DeleteCharge, Review, SetQuantity, compare
+from tallyhook.review.compare import named, stands
 from tallyhook.review.journal import Added, Adding, DeclaredCharge
 
 
@@ -134,3 +135,21 @@ def test_unlimited_items_cost_nothing() -> None:
 def test_an_invoice_that_the_document_does_not_hold(review: Review) -> None:
     with pytest.raises(LookupError, match="invoice 11 is not in this document"):
         compare(review, Customer())
+
+
+def test_what_a_person_is_shown_changes_only_when_somebody_changes_the_invoice(review: Review) -> None:
+    """The plan's own charges get their ids by and by, and may not be listed yet."""
+
+    def shown(written: str) -> tuple[str, ...]:
+        customer = documents.customer(written.encode())
+        invoice = named(customer, review.invoice)
+        assert invoice is not None
+        return stands(review, customer, invoice)
+
+    cheddar = FakeCheddar(billed_charges=[charged("c1", "A", "5")])
+    before = shown(cheddar.document())
+    assert before == ("A  1 × 5.00  (charge c1)", "it bills 27.50")
+    assert shown(cheddar.document().replace('id="r11"', 'id=""')) == before
+    assert shown(cheddar.document().replace('id="c1"', 'id="c2"')) != before
+    cheddar.billed_items["GB"] += 1
+    assert shown(cheddar.document()) != before
