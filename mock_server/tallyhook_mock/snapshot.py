@@ -2,7 +2,7 @@
 
 A snapshot consists of a line that names its format, a line with a digest, and a pickle. A pickle can call any
 function, so `_Reader` allows only dates, decimals, collections, and the classes and functions of the mock's
-state and billing rules. These do no I/O, as a test checks. So a file from an untrusted source can contain a
+state and billing rules. A test checks that these do no I/O. So a file from an untrusted source can contain a
 wrong state, but it can't do any other harm.
 """
 

@@ -69,7 +69,7 @@ def _switch(text: str) -> bool:
 
 
 def listed(text: str) -> list[str]:
-    """Split a text at commas and line breaks, and return the parts that aren't empty."""
+    """Split a string at commas and line breaks, and return the parts that aren't empty."""
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
 
 

@@ -337,7 +337,7 @@ class Receiver:
             self._loop_thread.stop()
 
     async def _end(self, within: float | None = None) -> None:
-        """Call `aclose`, then close the clients' connections, because their event loop ends."""
+        """Call `aclose`, then close the clients' connections, because their event loop is about to end."""
         await self.aclose(within)
         await self._disconnect()
 

@@ -90,7 +90,7 @@ class Call(Generic[T_co]):
     def content(self) -> bytes | None:
         """The request's body, or None if there is none.
 
-        Raises ValueError if a text contains a lone surrogate.
+        Raises ValueError if a string contains a lone surrogate.
         """
         if self.body is not None:
             with _no_lone_surrogates():

@@ -66,7 +66,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 
 
 def read(model: type[M], node: Mapping[str, Any]) -> M:
-    """Return a model with the values of an object in the tree.
+    """Return a model with the values of an object in a parsed document.
 
     An invalid date is read as None. Any other invalid value is an error: the bill would be wrong if, for
     example, an invalid number were read as zero.
@@ -91,7 +91,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
 
 @cache
 def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
-    """Return a dict from each key that a model knows to a field's name and reader."""
+    """Return a dict that maps each key of a model to its field's name and reader."""
     fields: dict[str, tuple[str, Reader]] = {}
     keys: dict[str, str] = {}
     for field in msgspec.structs.fields(model):

@@ -157,8 +157,8 @@ class DecodeError(Error):
     the value itself. If a call raises this error, the call may have been applied.
 
     Attributes:
-        path: the path to the bad value, with the document's names; empty if the whole document is unreadable.
-        maybe_applied: always True.
+        path: the path to the bad value, in the document's own names; empty if the whole document is
+        unreadable. maybe_applied: always True.
     """
 
     maybe_applied = True

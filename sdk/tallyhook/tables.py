@@ -132,7 +132,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _width(text: str) -> int:
-    """Return the number of terminal columns that a text takes.
+    """Return the number of terminal columns that a string takes.
 
     A wide East Asian character takes two, a combining accent none.
     """

@@ -100,7 +100,7 @@ def rules(url: str, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default="a small built-in catalogue",
-    help="The catalogue to which --write adds the customers.",
+    help="The catalogue to start from. --write writes it to FILE, with the customers added.",
 )
 @mock_option
 @json_option

@@ -124,7 +124,7 @@ class Recorder:
         return replaced
 
     def _document(self, text: str) -> str:
-        """Return the document with pseudonyms in all texts and attributes.
+        """Return the document with pseudonyms in all text and attributes.
 
         If the document is not XML, it is treated as free text.
         """

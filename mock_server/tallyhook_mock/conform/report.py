@@ -51,7 +51,7 @@ class Verdict:
 
     @property
     def meaning(self) -> str:
-        """The meaning of the alternative that was found."""
+        """What the rule's alternative means that the server follows."""
         return SETTINGS[self.rule].meanings.get(told(self.found or self.assumed), "")
 
     @property

@@ -78,6 +78,8 @@ def _refused_by_cheddar(_: Request, error: Exception) -> JSONResponse:
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
-    """Answer a refusal by a system other than Cheddar: 404 stays 404, any other status becomes 400."""
+    """Return the response for a refusal by a system other than Cheddar: 404 stays 404, any other status
+    becomes 400.
+    """
     assert isinstance(error, Refusal)
     return JSONResponse({"error": str(error)}, 404 if error.status == 404 else 400)

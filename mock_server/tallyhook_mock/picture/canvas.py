@@ -1,4 +1,4 @@
-"""Writes SVG. The canvas remembers the places of texts and marks, so that texts don't overlap them."""
+"""Writes SVG. The canvas remembers the places of labels and marks, so that labels don't overlap them."""
 
 import re
 import unicodedata
@@ -105,12 +105,12 @@ class Canvas:
         reach = 4 if sign is Sign.USED else REACH
         self._taken.append((x - reach, y - reach, x + reach, y + reach))
 
-    # -- texts
+    # -- labels
 
     def text(
         self, x: float, y: float, text: str, classes: str = "text", *, room: float = 1e9, anyway: bool = True
     ) -> bool:
-        """Write a text on the baseline `y`, shortened to `room` pixels. Returns whether it was written.
+        """Write text on the baseline `y`, shortened to `room` pixels. Returns whether it was written.
 
         If `anyway` is false, the text is written only if it overlaps no other text or mark.
         """
@@ -174,7 +174,7 @@ _LOWER, _UPPER, _OTHER, _WIDE = 0.65, 0.8, 0.85, 1.1
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """Return an upper bound for the width of a text, in pixels. `size` is the font size."""
+    """Return an upper bound for the width of a string, in pixels. `size` is the font size."""
     return sum(_share(letter) for letter in text) * size * (1.12 if bold else 1)
 
 

@@ -94,7 +94,7 @@ def _bars(canvas: Canvas, scale: Aftermath, review: Review, middle: float) -> No
 
 
 def _write(canvas: Canvas, base: float, words: str, stops: list[float]) -> None:
-    """Write a text into the first gap between two stops that is wide enough, or else into the widest gap.
+    """Write text into the first gap between two stops that is wide enough, or else into the widest gap.
 
     `stops` are x positions, in order.
     """

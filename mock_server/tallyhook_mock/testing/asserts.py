@@ -221,7 +221,7 @@ class Asserts:
 
 def _decimal(value: Amount) -> Decimal:
     if isinstance(value, float):
-        raise TypeError(f"{value} is a binary fraction: write it as a text or a Decimal")
+        raise TypeError(f"{value} is a binary fraction: write it as a string or a Decimal")
     with suppress(InvalidOperation):
         if (amount := Decimal(value)).is_finite():
             return amount

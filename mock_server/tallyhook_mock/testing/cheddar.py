@@ -173,7 +173,7 @@ class Cheddar(Asserts):
         """Move the clock by a duration such as `1mo`, `36d` or `1h`, or to a moment.
 
         Returns how many events of each kind happened on the way. Raises ValueError for a moment in the
-        past, and for a text that is neither a duration nor a moment.
+        past, and for a string that is neither a duration nor a moment.
         """
         return self._world.wait(lambda: self._advance(by))
 

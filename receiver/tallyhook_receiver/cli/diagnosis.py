@@ -24,7 +24,7 @@ class Diagnosis:
 
 
 def diagnose(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Diagnosis:
-    """Check whether one of the keys made a saved request's signature. If not, find out why.
+    """Check whether a saved request was signed with one of the keys. If not, find out why.
 
     `stated` is the value of the request's X-CG-TOKEN header, or `""`. The findings never quote a key.
     """

@@ -145,7 +145,7 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 
 def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
-    """Print a text or table, in colours on a terminal.
+    """Print text or a table, in colours on a terminal.
 
     Elsewhere, print it without colours and without trailing spaces. If `soft_wrap` is True, the terminal
     wraps long lines.
@@ -199,7 +199,7 @@ def moment(written: str | None) -> str:
 
 
 def short(id: str) -> str:
-    """Shorten an id to the part before its first hyphen, which is unique enough for people."""
+    """Shorten an id to the part before its first hyphen, which is enough for people to tell ids apart."""
     return id.partition("-")[0]
 
 

@@ -26,8 +26,9 @@ _VARIABLE = "TALLYHOOK_KEYS"
 @click.option(
     "--key",
     multiple=True,
-    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, which other users can't see",
-    help="The product's secret key; may be repeated.",
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE",
+    help="The product's secret key; may be repeated. Other users of this machine can see it, so prefer the"
+    " variable.",
 )
 @click.option("--signature", default="", show_default=False, help="The value of the header X-CG-SIGNATURE.")
 @click.option(
@@ -46,8 +47,8 @@ def verify(
     """Verify the signature of a saved hook. If the signature is wrong, explain why and exit with 1.
 
     Distinguishes a wrong key from a changed body, and recognises common causes: a line break at the end of
-    the body, JSON that a proxy rewrote, another encoding, a signature in upper case, or another way of
-    signing.
+    the body, JSON that a proxy rewrote, a different encoding, a signature in upper case, or a different
+    signing scheme.
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """

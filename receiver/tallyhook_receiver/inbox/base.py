@@ -270,7 +270,7 @@ def done_with(bodies: str, body: str, is_done: bool) -> str:
 
 
 def storable(text: str) -> str:
-    """Return a text without the characters that an inbox can't store.
+    """Return a string without the characters that an inbox can't store.
 
     Replaces NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 can't encode. Types and error
     messages may contain such characters, but the hook must still be stored.

@@ -398,7 +398,7 @@ class _Watch:
         self._since = 0.0
 
     def seen(self, clock: float, asked: float) -> float:
-        """Return for how many seconds the database's clock has run evenly.
+        """Return how many seconds the database's clock has run without a jump.
 
         `clock` is a time that was just read from this clock. `asked` is this machine's uptime before the
         reading.

@@ -55,7 +55,10 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
-    """An entry that is written before the invoice is executed. All declared quantities are on the invoice."""
+    """An entry that is written before the invoice is executed.
+
+    By then, all declared quantities are on the invoice.
+    """
 
     window: str
     at: datetime

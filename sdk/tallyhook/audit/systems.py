@@ -86,7 +86,10 @@ class Cheddar:
 
 
 class Fusebill:
-    """Audits ready draft invoices. If auto-post is off, these drafts wait until they are posted."""
+    """Audits draft invoices that are ready to be posted.
+
+    If auto-post is off, these drafts wait until they are posted.
+    """
 
     name = "fusebill"
     not_promised: tuple[str, ...] = (

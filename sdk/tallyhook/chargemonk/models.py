@@ -1,4 +1,7 @@
-"""The objects in Chargemonk's answers, as two of Chargemonk's pages show them. Times are in Unix seconds."""
+"""The objects in Chargemonk's answers, as two pages of Chargemonk's documentation show them.
+
+Times are in Unix seconds.
+"""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -173,7 +173,9 @@ class _Dates:
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:
-        """Return the date in the month of `moment` or, if the date has a month, in the year of `moment`."""
+        """Return the invoice date in the month of `moment` or, if it has a month of its own, in the year of
+        `moment`.
+        """
         month = moment.month if self.on.month is None else self.on.month
         return self._later(moment.replace(day=1, month=month), 0)
 

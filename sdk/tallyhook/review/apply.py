@@ -239,7 +239,7 @@ class Application:
         """Return the changes to make.
 
         If `awaits` is True, a charge whose request may still arrive counts as added. Raises Unresolved if one
-        of this review's charges has another price or quantity than the review sent.
+        of this review's charges has a different price or quantity from what the review sent.
         """
         reading, ledger = self.reading, self.reading.ledger
         for charge, asked in ledger.ours(reading.invoice):

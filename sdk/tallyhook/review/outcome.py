@@ -125,7 +125,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
                 yield change.charge.code, "none", change.charge.price, "deleted", change.charge.description
 
     def _as_declared(self, declared: str) -> str:
-        """Return `declared`, or an empty text if the invoice wasn't compared with it."""
+        """Return `declared`, or an empty string if the invoice wasn't compared with it."""
         return "" if self.total_after is None else declared
 
 

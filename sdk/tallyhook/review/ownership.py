@@ -167,8 +167,8 @@ class Ledger:
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
         """Return how much longer an earlier request may still arrive and make the invoice wrong.
 
-        Such a request adds a charge, sets another quantity than declared, or deletes a charge that is on the
-        invoice. A request to add a charge is ignored if its outcome is known.
+        Such a request adds a charge, sets a different quantity from the declared one, or deletes a charge
+        that is on the invoice. A request to add a charge is ignored if its outcome is known.
         """
         standing = {charge.id for charge in invoice.charges}
         since = [self._began[adding.number] for adding in self.open_addings()]

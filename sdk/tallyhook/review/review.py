@@ -257,7 +257,7 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """Check an invoice again, after a review whose outcome's `look_again` is True.
+        """Check an invoice again. Call this if `look_again` is True in the review's outcome.
 
         The declaration comes from the journal. If the invoice doesn't match it, the invoice is corrected, but
         not run. Raises the same exceptions as `aapply`, for example Unresolved if the paid invoice differs

@@ -155,7 +155,7 @@ class Sending:
             raise reading.unknown(reason, left, charge.code) from cause
 
     def run(self) -> Steps[str]:
-        """Run the invoice. Return why the run was declined, or an empty text if the invoice is paid now.
+        """Run the invoice. Return why the run was declined, or an empty string if the invoice is paid now.
 
         The invoice is run before the hook is acknowledged, so that the next delivery can recover from a
         crash. If the run is declined, the review's changes stay on the invoice, and the billing system tries

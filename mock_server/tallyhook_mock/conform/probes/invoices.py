@@ -96,7 +96,7 @@ def _decline(visit: Visit, *amounts: str) -> None:
 
 
 def _dropped(visit: Visit, customer: Customer) -> str:
-    """Run the outstanding invoice, and return an empty text.
+    """Run the outstanding invoice, and return an empty string.
 
     If there is no outstanding invoice, return the reason why the probe is inconclusive.
     """

@@ -159,7 +159,7 @@ def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, 
     amount, quantity = _number(fields, "amount", None), _number(fields, "quantity", Decimal(1))
     _nothing_else(fields)
     if not description or len(description) > 255 or not description.isprintable():
-        raise Refusal("description: a text of up to 255 characters is required")
+        raise Refusal("description: a string of up to 255 characters is required")
     if later != "true":
         raise Refusal("invoice_later: only true is supported here")
     return {"data": _unbilled(state.add_unbilled(subscription, description, amount, quantity, at))}

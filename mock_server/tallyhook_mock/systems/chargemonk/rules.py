@@ -255,7 +255,7 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
 
 
 def set_cycles(state: State, subscription: Subscription, code: str, cycles: int | None, at: datetime) -> None:
-    """Set how many more invoices charge an add-on. None means all of them. Nothing is charged now.
+    """Set how many more invoices charge for an add-on. None means all of them. Nothing is charged now.
 
     Standing: documented.
     """

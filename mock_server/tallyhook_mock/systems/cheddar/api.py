@@ -306,7 +306,7 @@ def _broken() -> Refusal:
     return failure("1000")
 
 
-# The errors that faults cause, by status. The texts of 500 and 502 are documented for gateway errors. The
+# The errors that faults cause, by status. The messages of 500 and 502 are documented for gateway errors. The
 # text of 503 is documented for planned maintenance.
 _ERRORS = {
     500: _broken(),

@@ -242,7 +242,7 @@ def _plan(call: Call, terms: Parameters) -> Plan | None:
 
 
 def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
-    """Return the coupon code in a call, or an empty text if there is none.
+    """Return the coupon code in a call, or an empty string if there is none.
 
     Raises a Refusal if the coupon can't be redeemed `times` more times.
     """

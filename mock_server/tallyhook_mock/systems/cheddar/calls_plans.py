@@ -160,7 +160,7 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
 def get_promotions(call: Call) -> str:
     """Return the promotions that the call names by coupon code or id.
 
-    If the call has neither, return all promotions. The texts of this call's refusals are inferred.
+    If the call has neither, return all promotions. The messages of this call's refusals are inferred.
     """
     found = list(call.product.promotions.values())
     parameters = call.parameters

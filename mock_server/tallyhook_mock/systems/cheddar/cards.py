@@ -74,7 +74,7 @@ def read_payment(
 
     Args:
         parameters: the level with the subscription's fields.
-        token: the gateway token among the customer's fields, or an empty text.
+        token: the gateway token among the customer's fields, or an empty string.
         customer: the existing customer, or None for a new one.
     """
     known = customer.subscription.payment if customer else None
@@ -136,7 +136,7 @@ def _detail(parameters: Parameters, name: str, known: Mapping[str, str], *, is_n
 def card_type(number: str) -> str:
     """Return a card number's type: `visa`, `mc`, `amex`, `disc`, `diners` or `jcb`.
 
-    Returns an empty text if the number fits none of them.
+    Returns an empty string if the number fits none of them.
     """
     return next((name for name, (prefix, _) in _INSTITUTES.items() if prefix.match(number)), "")
 

@@ -1,4 +1,4 @@
-"""Refusals, with Cheddar's own texts and codes."""
+"""Refusals, with Cheddar's own messages and codes."""
 
 from typing import TYPE_CHECKING
 

@@ -35,7 +35,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Parameters:
-    """One level of nested parameters. Each value is a text or a further level.
+    """One level of nested parameters. Each value is a string or another level.
 
     Standing: inferred.
     """
@@ -65,7 +65,7 @@ class Parameters:
         return self.invalid(field, reason, refusal.message) if colon else refusal
 
     def text(self, name: str) -> str:
-        """Return a parameter's value without surrounding spaces, or an empty text if it is absent.
+        """Return a parameter's value without surrounding spaces, or an empty string if it is absent.
 
         Raises a Refusal (412) if the value is a list.
         """
@@ -118,7 +118,7 @@ class Parameters:
         return merged
 
     def plain(self) -> dict[str, Any]:
-        """Return the parameters as nested mappings of texts."""
+        """Return the parameters as nested mappings of strings."""
         return {
             name: value.plain() if isinstance(value, Parameters) else value
             for name, value in self.values.items()

@@ -91,7 +91,7 @@ def edit_customer(
     tax_rate: Decimal | None = None,
     is_tax_exempt: bool | None = None,
 ) -> None:
-    """Change the given fields of a customer. An empty text clears a field."""
+    """Change the given fields of a customer. An empty string clears a field."""
     state.touch(customer)
     if code is not None and code != customer.code:
         if state.has_customer(customer.product, code):

@@ -1,4 +1,4 @@
-"""Validators for single fields of a call: lengths, formats, and the texts of refusals.
+"""Validators for single fields of a call: lengths, formats, and the messages of refusals.
 
 Most functions read one parameter from one level and raise a Refusal (412) if its value is invalid. If the
 text of Cheddar's refusal is not known, the text of PHP form validators from the same years is used
@@ -64,7 +64,7 @@ def text(parameters: Parameters, name: str, longest: int = 255) -> str:
 
 
 def required(parameters: Parameters, name: str, longest: int = 255) -> str:
-    """Read a text that must not be empty.
+    """Read a string that must not be empty.
 
     Standing: client.
     """

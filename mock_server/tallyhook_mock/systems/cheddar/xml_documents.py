@@ -64,7 +64,7 @@ _ESCAPED = {
 
 
 def escape(text: str) -> str:
-    """Escape a text for an element or an attribute. Characters that XML can't contain are left out."""
+    """Escape a string for an element or an attribute. Characters that XML can't contain are left out."""
     if _SPECIAL.search(text):
         return _SPECIAL.sub(lambda match: _ESCAPED.get(match[0], ""), text)
     return text
@@ -72,7 +72,7 @@ def escape(text: str) -> str:
 
 @lru_cache(4096)  # documents repeat the same few times
 def moment_text(at: datetime | None) -> str:
-    """Return a time as `2026-01-01T00:00:00+00:00`, or an empty text for None."""
+    """Return a time as `2026-01-01T00:00:00+00:00`, or an empty string for None."""
     return at.isoformat(timespec="seconds") if at else ""
 
 
@@ -82,7 +82,7 @@ def _document(root: str) -> str:
     The official PHP client needs the white space: without it, the client reads a lone element as text.
     """
     lines, depth = [], 0
-    for part in root[1:-1].split("><"):  # texts and attributes never contain `><`, because both are escaped
+    for part in root[1:-1].split("><"):  # text and attributes never contain `><`, because both are escaped
         if part.startswith("/"):
             depth -= 1
         lines.append(f"{'  ' * depth}<{part}>")

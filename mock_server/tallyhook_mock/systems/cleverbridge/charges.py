@@ -81,8 +81,9 @@ def early_lines(
 ) -> tuple[Line, ...]:
     """Return the lines of a renewal that is carried out early, at the time `at`.
 
-    Items in arrears are billed for their usage so far, and items in advance for the whole next interval. The
-    next interval begins now if `resets` is true, otherwise when the current one ends (documented).
+    Items billed in arrears are charged for their usage so far, and items billed in advance for the whole next
+    interval. The next interval begins now if `resets` is true, otherwise when the current one ends
+    (documented).
     """
     items, following = tuple(items), subscription.interval + 1
     start = at if resets else subscription.next_billing

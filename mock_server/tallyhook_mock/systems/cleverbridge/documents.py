@@ -35,7 +35,7 @@ def answer(document: dict[str, Any], status: int = 200, headers: Mapping[str, st
 
 
 def refusal_answer(refusal: Refusal) -> Response:
-    """Return the answer to a refused call: only a text (documented; no page names an error code)."""
+    """Return the answer to a refused call: only text (documented; no page names an error code)."""
     return answer({"ResultMessage": refusal.message}, refusal.status, refusal.headers)
 
 

@@ -28,7 +28,7 @@ POLICY = Policy("cleverbridge", tuple(_TYPES.values()), (timedelta(hours=2),) * 
 
 
 def type_of(happening: Happening) -> str:
-    """Return the type of the notification that an event sends, or an empty text if it sends none.
+    """Return the type of the notification that an event sends, or an empty string if it sends none.
 
     A reminder is only sent if it has a purchase.
     """

@@ -51,11 +51,11 @@ class Fields:
         """Return the text of a field. If `default` is None, the field is required and must not be empty."""
         value = self._value(name, default)
         if not isinstance(value, str):
-            raise self._wrong(name, "a text is expected")
+            raise self._wrong(name, "a string is expected")
         if not value and default is None:
             raise self._missing(name)
         if len(value) > _LONGEST or not value.isprintable():
-            raise self._wrong(name, f"a text of up to {_LONGEST} printable characters is expected")
+            raise self._wrong(name, f"a string of up to {_LONGEST} printable characters is expected")
         return value
 
     def whole(self, name: str, *, most: int = _INT32) -> int:

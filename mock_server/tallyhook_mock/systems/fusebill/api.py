@@ -185,7 +185,7 @@ class _Given:
 
 
 def _customer(state: State, action: str, number: int, given: _Given) -> str:
-    """Return the id of the customer that a call is about, or an empty text if there is none."""
+    """Return the id of the customer that a call is about, or an empty string if there is none."""
     resource, _, verb = action.partition("/")
     try:
         if named := given("customerId"):

@@ -263,7 +263,7 @@ def _given(fields: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
 
 
 def _next(state: State, customer: Customer) -> Forecast | None:
-    """Return a customer's next invoice if nothing changes. None if there won't be one."""
+    """Return a customer's next invoice, assuming that nothing changes. None if there won't be one."""
     used = (definition for definition in customer.definitions if definition.subscriptions)
     soonest = min(used, key=lambda definition: definition.end, default=None)
     if soonest is None:

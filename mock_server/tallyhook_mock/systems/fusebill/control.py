@@ -298,7 +298,7 @@ def _subscription_move(table: MoveTable, number: int, state: State, at: datetime
 
 
 def _date(table: MoveTable, cycle: Cycle, intervals: int, month: int | None = None) -> InvoiceDate:
-    """Return the invoice date in a table. If the table has no month, `month` is used."""
+    """Read the invoice date from a table. If the table has no month, `month` is used."""
     if table.invoice_day is None:
         raise table.wrong("invoiceDay", "a value is required")
     given = month if table.invoice_month is None else table.invoice_month

@@ -40,7 +40,7 @@ POLICY = Policy(
 
 
 def type_of(happening: Happening) -> str:
-    """Return the type of the webhook that an event sends, or an empty text if it sends none."""
+    """Return the type of the webhook that an event sends, or an empty string if it sends none."""
     return _TYPES.get(happening.kind, "")
 
 

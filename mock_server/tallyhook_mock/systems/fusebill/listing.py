@@ -77,7 +77,7 @@ def _fits(value: object, wanted: str, name: str) -> bool:
 
 
 def _as(value: object, written: str, name: str) -> Any:
-    """Convert a text from a query to the type of `value`, and return its sort key."""
+    """Convert a string from a query to the type of `value`, and return its sort key."""
     if isinstance(value, datetime):
         return _key(moment(written, name))
     if isinstance(value, bool):
@@ -91,7 +91,7 @@ def _as(value: object, written: str, name: str) -> Any:
 
 
 def _key(value: object) -> Any:
-    """Return the sort key of a value. None comes first; texts are compared case-insensitively."""
+    """Return the sort key of a value. None comes first; strings are compared case-insensitively."""
     if value is None:
         return (0, "")
     if isinstance(value, bool):

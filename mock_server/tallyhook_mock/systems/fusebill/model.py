@@ -280,7 +280,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def items(self) -> frozenset[str]:
-        """The texts that identify the subscription's products on invoice lines."""
+        """The strings that identify the subscription's products on invoice lines."""
         return frozenset((self.item, *(product.item for product in self.products)))
 
     @property

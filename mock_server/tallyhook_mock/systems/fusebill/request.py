@@ -134,7 +134,7 @@ class Fields:
     def text(self, name: str, *, most: int = 255) -> str | None:
         value = self._values.get(name)
         if value is not None and not (isinstance(value, str) and len(value) <= most):
-            raise invalid(name, f"a text of at most {most} characters is required")
+            raise invalid(name, f"a string of at most {most} characters is required")
         return value
 
     def choice(self, name: str, choices: type[Choice]) -> Choice | None:

@@ -274,7 +274,7 @@ class NewSubscription(Value, frozen=True):
     """A subscription to create.
 
     If `date` is None, the subscription bills on the day of the month or year on which it begins. If `prorate`
-    is true, a first period that is not whole is prorated.
+    is true, a partial first period is prorated.
     """
 
     frequency: Frequency

@@ -113,7 +113,7 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
     """Return the query parameter (name and value) that identifies an object.
 
     If `ref` is an `Id`, it is the object's id. Any other `str` is the object's code. If `ref` is a model, its
-    id is used or, if it has no id, its code. Error messages call the object `what`.
+    id is used or, if it has no id, its code. `what` is the object's name in error messages.
     """
     if isinstance(ref, Id):
         return (("id", present(ref, f"{what}'s id")),)
