@@ -8,12 +8,17 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tallyhook import AsyncClient, InvoicePeriod, Product, calls, events
 from tallyhook.errors import APIError
 from tallyhook.review import (
     EarlierInvoiceOutstanding,
     OutcomeUnknown,
+    Period,
     Review,
     ReviewFailed,
     Standing,
@@ -21,8 +26,9 @@ from tallyhook.review import (
 )
 from tallyhook.review.journal import Asked, Resolved
 from tallyhook_mock import Fault, FaultKind
+from tallyhook_mock.server import serving
 
-from .stage import PASSWORD, USER
+from .stage import BILLED, CARD, PASSWORD, START, USER, stage
 from .test_late_answers import ADD, GET, MISSING, Held, Journal, held, tampered
 
 
@@ -293,3 +299,36 @@ async def test_without_a_hook_an_edited_plan_proves_nothing(
         with suppress(ReviewFailed):
             await review.aapply(it.on.client, it.journal if has_journal else None)
         await billed(it, declared)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("changed", [timedelta(days=-20), timedelta(minutes=5)])
+async def test_a_changed_plan_takes_no_day_from_the_period(changed: timedelta, is_first: bool) -> None:
+    """A plan can be changed in the period or in the hold. Usage from before the change is billed too."""
+    bodies: list[bytes] = []
+
+    async def keep(request: Request) -> Response:
+        bodies.append(await request.body())
+        return Response(status_code=503)
+
+    app = Starlette(routes=[Route("/hooks", keep, methods=["POST"])])
+    async with stage() as on, serving(app) as url:
+        on.mock.listen("ACME", f"{url}/hooks", frozenset({"subscriptionBillable"}))
+        await on.client.new_customer(
+            "C1",
+            "Ida",
+            "Lamp",
+            "c1@example.com",
+            "TWO",
+            payment=CARD,
+            initial_bill_date=BILLED if is_first else None,
+        )
+        await on.advance(BILLED + changed)
+        await on.client.edit_subscription("C1", plan_code="FLAT")
+        await on.advance(BILLED + timedelta(minutes=10))
+        (hook, *_) = bodies
+        for review in (
+            Review.from_hook(events.decode(hook)),
+            Review.of(await on.client.get_customer("C1")),
+        ):
+            assert review.period == Period(START, BILLED)

@@ -87,19 +87,30 @@ class Review(Shown):
     def period(self) -> Period:
         """The billing period that ended. Raises LookupError if a date is missing.
 
-        A hook has both dates. In a document, the period starts at the billing date of the previous invoice,
-        or with the subscription (inferred).
+        A hook has both dates. In a document, the period starts at the billing date of the customer's previous
+        invoice, which may be on the subscription to an earlier plan. A first period starts with the invoice
+        or the first subscription, whichever is older (inferred).
         """
         invoice = self.invoice
         end = invoice.billing_datetime
         if end is None:
             raise LookupError("the invoice has no billing date")
-        before = (other.billing_datetime for other in self.subscription.invoices if other.type != "one-time")
-        earlier = [moment for moment in before if moment is not None and moment < end]
-        start = invoice.previous_billing_datetime or max(earlier, default=self.subscription.created_datetime)
+        start = invoice.previous_billing_datetime or self._previous_billing(end)
         if start is None:
             raise LookupError("the start of this invoice's period is unknown")
         return Period(start, end)
+
+    def _previous_billing(self, end: datetime) -> datetime | None:
+        """When the previous invoice was billed; for the first one, when it or the customer's plan began."""
+        # A change of the plan starts a new subscription, but not a new period (documented).
+        subscriptions = (self.subscription, *self.customer.subscriptions)
+        billed = (
+            it.billing_datetime for each in subscriptions for it in each.invoices if it.type != "one-time"
+        )
+        if earlier := [moment for moment in billed if moment is not None and moment < end]:
+            return max(earlier)
+        created = (it.created_datetime for it in (self.invoice, *subscriptions))
+        return min((moment for moment in created if moment is not None), default=None)
 
     def quantity(self, item: str) -> Decimal:
         """The item's quantity on the invoice for the period that ended; 0 if it shows none."""
