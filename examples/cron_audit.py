@@ -59,10 +59,14 @@ class SqliteJournal:
 
 
 def held(customers: Iterable[Customer]) -> Iterator[tuple[Customer, Invoice]]:
-    """The held invoices. A declined one has a transaction, and Cheddar tries it again itself."""
+    """The held invoices. A declined one has a transaction, and Cheddar tries it again itself.
+
+    Running the invoice of a canceled subscription would charge the customer and undo the cancellation.
+    """
     for customer in customers:
-        invoice = customer.subscription.outstanding_invoice
-        if invoice is not None and not invoice.transactions:
+        subscription = customer.subscription
+        invoice = subscription.outstanding_invoice
+        if invoice is not None and not (invoice.transactions or subscription.is_canceled):
             yield customer, invoice
 
 

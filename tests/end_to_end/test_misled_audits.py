@@ -105,6 +105,23 @@ def test_a_run_that_was_declined_is_not_executed(stage: Tampered, journal: FileJ
     assert "declined" in outcome.problem
 
 
+@pytest.mark.parametrize("is_due_first", [False, True])
+def test_a_canceled_customer_is_not_charged(stage: Tampered, is_due_first: bool) -> None:
+    """Its bill date passes all the same. Running the invoice would undo the cancellation."""
+    if is_due_first:
+        stage.server.advance_to(DAY)
+    stage.cheddar.cancel("IDA")
+    stage.server.advance_to(DAY)
+    assert stage.cheddar.get_customer("IDA").subscription.outstanding_invoice is not None
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", 8)
+        audit.run_when_done()
+
+    assert list(apply(usage, [stage.of("cheddar")], now=stage.now, uptime=stage.uptime)) == []
+    assert stage.bills()["cheddar"] == ["50.00"]  # only the sign-up's
+
+
 @pytest.mark.parametrize(("used", "declared"), [(6, 9), (6, 6), (9, 6), (0, 4)])
 def test_an_edited_plan_is_no_proof_of_a_quantity(
     stage: Tampered, journal: FileJournal, used: int, declared: int

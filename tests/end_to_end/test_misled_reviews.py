@@ -332,3 +332,20 @@ async def test_a_changed_plan_takes_no_day_from_the_period(changed: timedelta, i
             Review.of(await on.client.get_customer("C1")),
         ):
             assert review.period == Period(START, BILLED)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_a_customer_who_canceled_in_the_hold_is_not_charged(by_hand: bool) -> None:
+    """Running the invoice would undo the cancellation. After a 2xx, Cheddar charges nothing either."""
+    async with held() as it:
+        await it.on.client.cancel("C1")
+        if by_hand:
+            review = Review.of(await it.on.client.get_customer("C1"))
+            review.set_quantity("GB", 3)
+            review.run_when_done()
+            outcome = await review.aapply(it.on.client)
+        else:
+            outcome = await it.attempt(it.review(3, runs=True))
+        assert (outcome.ran, outcome.note) == (False, "not run: the subscription is canceled")
+        assert (await it.customer()).subscription.is_canceled
+        assert [amount for _, amount in await it.on.collected("C1")] == [20]

@@ -59,6 +59,13 @@ def test_a_declined_invoice_is_left_to_cheddar(cheddar: Cheddar) -> None:
 
 
 @pytest.mark.usefixtures("environment")
+def test_a_canceled_customer_is_left_alone(cheddar: Cheddar, client: Client) -> None:
+    client.cancel("ada")
+    assert (run().stdout, run("--apply").stdout) == ("", "")
+    assert client.get_customer("ada").subscription.is_canceled
+
+
+@pytest.mark.usefixtures("environment")
 def test_one_that_goes_wrong_does_not_hinder_the_others(cheddar: Cheddar, client: Client) -> None:
     cheddar.plan("FREE", price="1.00")  # without gigabytes
     cheddar.customer("bob", plan="FREE")

@@ -29,9 +29,11 @@ class Cheddar:
         self._applied: dict[tuple[str, str], Decimal] = {}
 
     def windows(self, now: datetime) -> Iterator[Window]:
+        """The held invoices, except those of canceled subscriptions: running one undoes the cancellation."""
         for customer in self._client.get_customers():
-            invoice = customer.subscription.outstanding_invoice
-            if invoice is not None and not invoice.transactions:
+            subscription = customer.subscription
+            invoice = subscription.outstanding_invoice
+            if invoice is not None and not (invoice.transactions or subscription.is_canceled):
                 period = Review.of(customer).period
                 yield Window(
                     system=self.name,

@@ -156,7 +156,10 @@ class Review(Shown):
         self.charge(code, exact.copy_negate(), description)
 
     def run_when_done(self) -> None:
-        """Run the invoice once it matches the declaration, instead of waiting for the billing system."""
+        """Run the invoice once it matches the declaration, instead of waiting for the billing system.
+
+        The invoice of a canceled subscription is not run. The billing system doesn't run it either.
+        """
         self._require_open()
         self._run_when_done = True
 

@@ -152,13 +152,16 @@ class Sending:
             raise reading.unknown(reason, left, charge.code) from cause
 
     def run(self) -> Steps[str]:
-        """Run the invoice. Returns why the run was declined; empty if the invoice is paid.
+        """Run the invoice. Returns why it was not run, or was declined; empty if the invoice is paid.
 
         The invoice is run before the hook is acknowledged, so that the next delivery can recover from a
         crash. A decline doesn't undo the review: its changes stay on the invoice, and the billing system
-        tries again.
+        tries again. The invoice of a canceled subscription is not run, because that would charge the customer
+        and undo the cancellation (documented).
         """
         reading = self._reading
+        if reading.document.subscription.is_canceled:
+            return "not run: the subscription is canceled"
         running = Running(at=reading.now())
         yield from reading.write(running)
         try:
