@@ -104,7 +104,11 @@ class Call(Generic[T_co]):
             WrongDocument: the answer is about another object.
         """
         if 200 <= status < 300:
-            found = self.read(body)
+            try:
+                found = self.read(body)
+            except APIError as refusal:
+                self._check(refusal.customer)
+                raise
             self._check(found)
             return found
         refusal = self.refusal(status, body)

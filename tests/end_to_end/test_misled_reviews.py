@@ -1,12 +1,14 @@
 """Misled reviews over real HTTP: refusals of other calls, lost journals, different spellings."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,7 +31,7 @@ from tallyhook_mock import Fault, FaultKind
 from tallyhook_mock.server import serving
 
 from .stage import BILLED, CARD, PASSWORD, START, USER, stage
-from .test_late_answers import ADD, GET, MISSING, Held, Journal, held, tampered
+from .test_late_answers import ADD, GET, MISSING, SET, Held, Journal, held, tampered
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 412])
@@ -349,3 +351,26 @@ async def test_a_customer_who_canceled_in_the_hold_is_not_charged(by_hand: bool)
         assert (outcome.ran, outcome.note) == (False, "not run: the subscription is canceled")
         assert (await it.customer()).subscription.is_canceled
         assert [amount for _, amount in await it.on.collected("C1")] == [20]
+
+
+async def test_a_refusal_that_comes_with_a_200_sets_no_quantity() -> None:
+    """An invoice may have no line for an item, so only the answer tells that its quantity was set."""
+    async with held() as it, tampered(it) as (gateway, client):
+        bare = re.compile(r"<charge [^>]*code=\"GB\".*?</charge>", re.DOTALL)
+        before = gateway.handle_async_request
+
+        async def without_line(request: httpx.Request) -> httpx.Response:
+            response = await before(request)
+            return httpx.Response(response.status_code, text=bare.sub("", response.text))
+
+        gateway.handle_async_request = without_line  # type: ignore[method-assign]
+        refused = '<errors><error id="1" code="500" auxCode="">Please try again</error></errors>'
+        document = (await client.send(replace(calls.get_customer("C1"), read=bytes.decode))).replace(
+            "<customer ", f"{refused}<customer ", 1
+        )
+        gateway.answers[SET] = [(200, document)] * 9
+        with pytest.raises(ReviewFailed, match="doesn't have what was sent"):
+            await it.attempt(it.review(3), client=client)
+        gateway.answers.clear()
+        assert (await it.attempt(it.review(3), client=client)).unverified == ("GB",)
+        await billed(it, 3)

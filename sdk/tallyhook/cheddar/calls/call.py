@@ -81,7 +81,7 @@ def of_customer(
     ((by, name),) = whom
     names = (name, new_code) if isinstance(new_code, str) else (name,)
     subject = Subject("id" if by == "id" else "code", names)
-    return call(action, responses.customer, (*whom, *query), form, repeatable=repeatable, subject=subject)
+    return call(action, responses.accepted, (*whom, *query), form, repeatable=repeatable, subject=subject)
 
 
 def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Customer]:
@@ -94,7 +94,7 @@ def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Custo
     else:
         name = present(str(invoice), "invoice's number")
         whom, subject = (("number", name),), Subject("invoice number", (name,))
-    return call(action, responses.customer, whom, form, subject=subject)
+    return call(action, responses.accepted, whom, form, subject=subject)
 
 
 def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
