@@ -6,17 +6,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from tallyhook import InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
-from tallyhook.audit import Audit, FileJournal, Outcome, Standing, System, apply
+from tallyhook.audit import Audit, Chargemonk, FileJournal, Outcome, Standing, System, apply
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
 from tallyhook_mock.faults import Fault, FaultKind
 
-from .test_usage_audit import DAY, EVE, KEY, PASSWORD, START, TOKEN, Stage, catalog
+from .test_usage_audit import DAY, END, EVE, KEY, PASSWORD, START, TOKEN, Stage, catalog
 
 
 class Tampering(httpx.BaseTransport):
@@ -309,3 +310,26 @@ def _lose() -> None:
 def _eight(audit: Audit) -> None:
     audit.set_quantity("blocks", 8)
     audit.run_when_done()
+
+
+def test_a_renewal_in_another_time_zone_is_charged_once(stage: Tampered, journal: FileJournal) -> None:
+    """Before the first invoice a user says when a subscription renews, afterwards its invoices do."""
+    stage.server.advance_to(EVE)
+    stage.gateway.answers["listInvoices"] = [(200, '{"status": "success", "list": {"invoice": []}}')]
+    own = chargemonk_in(stage, END.astimezone(ZoneInfo("America/New_York")))
+    for _ in range(2):
+        (outcome,) = apply(
+            lambda audit: audit.set_quantity("blocks", 8), [own], journal, now=stage.now, uptime=stage.uptime
+        )
+        assert outcome.standing is Standing.SET
+    stage.server.advance_to(DAY)
+    assert stage.bills()["chargemonk"] == ["58.00"]
+
+
+def test_a_renewal_needs_an_offset(stage: Tampered) -> None:
+    with pytest.raises(ValueError, match="offset"):
+        chargemonk_in(stage, END.replace(tzinfo=None))
+
+
+def chargemonk_in(stage: Tampered, end: datetime) -> Chargemonk:
+    return Chargemonk(stage.chargemonk, {"mill": end}, {"blocks": Decimal("1.00")})

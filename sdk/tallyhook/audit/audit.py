@@ -94,9 +94,11 @@ class Audit:
         Raises:
             LookupError: there is no such item.
             TypeError: the quantity is a float, which isn't exact.
-            ValueError: it is not a number, or it is negative.
+            ValueError: it is not a number, or it is negative, or the item is already declared.
         """
         self._require(item)
+        if item in self._declared:
+            raise ValueError(f"the quantity of {item} is already declared: declare the sum once")
         if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
             raise TypeError(f"a quantity must be a Decimal, an int or a str, not {type(quantity).__name__}")
         try:
@@ -138,7 +140,7 @@ def apply(
     This is a generator: nothing happens until you iterate over it, so exhaust it. You can stop it at any
     point and run it again: quantities are set to totals, systems that add charges first look for earlier
     ones, and an invoice is executed only after its lines have been read back. Systems that add charges need a
-    journal.
+    journal. If the function raises an exception, nothing is changed in that window.
 
     `now` returns the time as an aware datetime; by default it is the machine's. `uptime` returns seconds that
     always advance, so that setting the clock doesn't end the wait for a lost answer. By default it is the
@@ -198,7 +200,12 @@ class _Application:
     def _run(self, *, dry_run: bool) -> Outcome:
         window = self.window
         audit = Audit(window, self.system.read(window))
-        self.function(audit)
+        try:
+            self.function(audit)
+        except (Error, LookupError, ValueError, TypeError):
+            raise
+        except Exception as error:  # whatever a user's database raises
+            return self.outcome(Standing.FAILED, problem=f"{type(error).__name__}: {error}")
         self.changes = audit.compare()
         if window.is_late(self.now()):
             if not self.changes:

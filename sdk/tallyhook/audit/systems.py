@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tallyhook import chargemonk, cleverbridge, fusebill, money
@@ -256,8 +256,11 @@ class Chargemonk:
     ) -> None:
         """`subscriptions` maps codes to renewal times, `items` maps the audit's names to unit prices.
 
-        No documented call shows a renewal time before the first invoice.
+        No documented call shows a renewal time before the first invoice. Raises ValueError for a time without
+        an offset.
         """
+        if any(known.tzinfo is None for known in subscriptions.values()):
+            raise ValueError("a renewal time needs an offset")
         self._client, self._subscriptions = client, subscriptions
         self._items, self._ahead = items, ahead
 
@@ -268,7 +271,8 @@ class Chargemonk:
             if invoice.subscription is not None
         }
         for code, known in self._subscriptions.items():
-            end = renewals.get(code) or known
+            # In UTC, so that the window has the same name in every time zone.
+            end = (renewals.get(code) or known).astimezone(UTC)
             if end - self._ahead <= now:
                 yield Window(
                     system=self.name,
