@@ -152,6 +152,11 @@ def _no_lone_surrogates() -> Iterator[None]:
         raise ValueError("A lone surrogate can't be sent: UTF-8 has no encoding for it") from None
 
 
+def plain_text(value: object) -> str:
+    """Return a value as a plain str. Of an enum member that is a str, this is the value, not the name."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
 def is_secret(name: str) -> bool:
     """Whether a form field holds a secret. The name may be in brackets, as in `a[ccNumber]`."""
     return name.rpartition("[")[2].rstrip("]") in _SECRET_WORDS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
+from tallyhook._call import plain_text
 from tallyhook.cheddar.hooks import Hook
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
 from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR
@@ -130,7 +131,7 @@ class Review(Shown):
         exact = money.quantity(quantity)
         if exact < 0:
             raise ValueError(f"the quantity of {item} can't be negative: {quantity}")
-        self._quantities[item] = exact
+        self._quantities[plain_text(item)] = exact
 
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
@@ -138,14 +139,22 @@ class Review(Shown):
         """Declare a custom charge. `each_amount` has at most two decimals. Each call declares another charge.
 
         Raises ValueError for a code that is empty or longer than 36 characters, for too many decimals, or for
-        a quantity below 1. Raises TypeError for a float.
+        a quantity below 1. Raises TypeError for a float, and for a code or description that is not a str.
         """
         self._require_open()
+        for text in (code, description):
+            if not isinstance(text, str):
+                raise TypeError(f"a charge's code and description must be str, not {type(text).__name__}")
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
             raise ValueError(f"a charge code must have 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
         amount, count = money.amount(each_amount), money.count(quantity)
         self._charges.append(
-            DeclaredCharge(code=code, each_amount=amount, quantity=count, description=description)
+            DeclaredCharge(
+                code=plain_text(code),
+                each_amount=amount,
+                quantity=count,
+                description=plain_text(description),
+            )
         )
 
     def credit(self, code: str, amount: Decimal | int | str, description: str = "") -> None:

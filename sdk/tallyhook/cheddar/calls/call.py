@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from tallyhook._call import Call, Pairs
+from tallyhook._call import Call, Pairs, plain_text
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem, canonical
 
@@ -121,4 +121,4 @@ def present(text: str, what: str) -> str:
     """Return the text. Raises ValueError if it is empty: a server may match empty text with any customer."""
     if not text:
         raise ValueError(f"The {what} is empty")
-    return str(text)
+    return plain_text(text)
