@@ -106,6 +106,24 @@ def test_a_run_that_was_declined_is_not_executed(stage: Tampered, journal: FileJ
     assert "declined" in outcome.problem
 
 
+def test_an_invoice_is_not_executed_while_a_quantity_may_still_arrive(
+    stage: Tampered, journal: FileJournal
+) -> None:
+    """After the run, it would change the customer's next invoice, if that is held too."""
+    stage.server.advance_to(DAY)
+    stage.server.mock.plan(Fault(FaultKind.DROP_BEFORE, action="customers/set-item-quantity"))
+    cheddar = stage.of("cheddar")
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", 8)
+        audit.run_when_done()
+
+    for expected in (Standing.UNKNOWN, Standing.EXECUTED):
+        (outcome,) = apply(usage, [cheddar], journal, now=stage.now, uptime=stage.uptime)
+        assert outcome.standing is expected
+    assert stage.bills()["cheddar"] == ["58.00"]
+
+
 @pytest.mark.parametrize("is_due_first", [False, True])
 def test_a_canceled_customer_is_not_charged(stage: Tampered, is_due_first: bool) -> None:
     """Its bill date passes all the same. Running the invoice would undo the cancellation."""

@@ -374,3 +374,37 @@ async def test_a_refusal_that_comes_with_a_200_sets_no_quantity() -> None:
         gateway.answers.clear()
         assert (await it.attempt(it.review(3), client=client)).unverified == ("GB",)
         await billed(it, 3)
+
+
+async def test_a_late_quantity_does_not_change_the_next_invoice() -> None:
+    """Two invoices of a customer are held. Once the first is run, calls reach the second."""
+    bodies: dict[int | None, bytes] = {}
+
+    async def keep(request: Request) -> Response:
+        body = await request.body()
+        invoice = events.decode(body).subscription.invoice
+        assert invoice is not None
+        bodies[invoice.number] = body
+        return Response(status_code=503)
+
+    app = Starlette(routes=[Route("/hooks", keep, methods=["POST"])])
+    async with stage() as on, serving(app) as url:
+        listener = on.mock.listen("ACME", f"{url}/hooks", frozenset({"subscriptionBillable"}))
+        await on.subscribe("C1", "TWO")
+        await on.advance(BILLED + timedelta(days=28))
+        on.mock.pause(listener)
+        first, second = Held(on, bodies[2]), Held(on, bodies[3])
+        async with tampered(first) as (gateway, client):
+            gateway.answers[SET] = [(502, "")]  # the quantity is set later
+            with pytest.raises(OutcomeUnknown, match="would change the next invoice"):
+                await first.attempt(first.review(3, runs=True), client=client)
+        for _ in range(2):
+            with pytest.raises(EarlierInvoiceOutstanding):
+                await second.attempt(second.review(7))
+            await on.client.set_item_quantity("C1", "GB", 3, invoice_period=InvoicePeriod.OUTSTANDING)
+            with suppress(OutcomeUnknown):
+                await first.attempt(first.review(3, runs=True))
+            await on.advance(timedelta(minutes=3))
+        assert (await first.attempt(first.review(3, runs=True))).ran
+        await second.attempt(second.review(7, runs=True))
+        assert [amount for _, amount in await on.collected("C1")] == [20, Decimal("22.50"), Decimal("32.50")]

@@ -13,7 +13,7 @@ from tallyhook.audit.window import Kind, Window
 from tallyhook.cheddar.client import Client as CheddarClient
 from tallyhook.cheddar.models import Customer
 from tallyhook.errors import DecodeError, NotFound
-from tallyhook.review import Review, SetQuantity
+from tallyhook.review import OutcomeUnknown, Review, SetQuantity
 
 
 class Cheddar:
@@ -27,6 +27,7 @@ class Cheddar:
         """`items` maps the audit's names to item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
+        self._lost: set[str] = set()  # invoices with a quantity that may still arrive
 
     def windows(self, now: datetime) -> Iterator[Window]:
         """The held invoices, except those of canceled subscriptions: running one undoes the cancellation."""
@@ -63,10 +64,14 @@ class Cheddar:
         code = self._items[change.item]
         review = Review.of(self._customer(window))
         review.set_quantity(code, change.after)
-        review.apply(self._client)
+        if review.apply(self._client).look_again:
+            self._lost.add(window.invoice)
         self._applied[window.invoice, code] = change.after
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
+        if window.invoice in self._lost:  # it would change the customer's next invoice
+            self._lost.remove(window.invoice)
+            raise OutcomeUnknown("a quantity may still arrive; run it again later")
         review = Review.of(self._customer(window))
         for name, quantity in declared.items():
             review.set_quantity(self._items[name], quantity)

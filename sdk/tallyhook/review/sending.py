@@ -26,7 +26,8 @@ _LEEWAY = timedelta(seconds=10)
 class Sending:
     """Sends the writes of one attempt, and reads the invoice again after a lost answer.
 
-    `lost` is True once an answer was lost in this attempt. `answered` has the quantities that the API has
+    `lost` is True once an answer was lost in this attempt, and `lost_quantity` once the answer to setting a
+    quantity was. `answered` has the quantities that the API has
     accepted, by item.
     """
 
@@ -34,6 +35,7 @@ class Sending:
         self, reading: Reading, declaration: Declaration, unknown_for: timedelta, make_mark: Callable[[], str]
     ) -> None:
         self.lost = False
+        self.lost_quantity = False
         self.answered: dict[str, Decimal] = {}
         self._reading = reading
         self._declaration = declaration
@@ -90,6 +92,7 @@ class Sending:
             if _is_refused(error):
                 raise
             self._lose()
+            self.lost_quantity = True
             yield from reading.look()
         else:
             self.answered[change.item] = change.quantity
