@@ -344,6 +344,18 @@ def test_a_renewal_in_another_time_zone_is_charged_once(stage: Tampered, journal
     assert stage.bills()["chargemonk"] == ["58.00"]
 
 
+def test_a_renewal_that_is_moved_does_not_charge_again(stage: Tampered, journal: FileJournal) -> None:
+    """What was charged for the former date is still pending, and goes into the same invoice."""
+    stage.server.advance_to(EVE)
+    first = stage.audited("chargemonk", journal)
+    moved = int((END - timedelta(hours=6)).timestamp())
+    stage.gateway.rewrites = {str(int(END.timestamp())): str(moved)}
+    second = stage.audited("chargemonk", journal, used=9)
+    assert (first.window.key == second.window.key, second.standing) == (False, Standing.SET)
+    stage.server.advance_to(DAY)
+    assert stage.bills()["chargemonk"] == ["59.00"]
+
+
 def test_a_renewal_needs_an_offset(stage: Tampered) -> None:
     with pytest.raises(ValueError, match="offset"):
         chargemonk_in(stage, END.replace(tzinfo=None))

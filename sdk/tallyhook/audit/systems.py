@@ -292,7 +292,7 @@ class Chargemonk:
         charges = self._client.list_subscription_unbilled_charges(window.account)
         return {
             name: money.total(
-                each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)
+                each.quantity or Decimal(0) for each in charges if each.description.startswith(_mark(name))
             )
             for name in self._items
         }
@@ -302,10 +302,13 @@ class Chargemonk:
         if more < 0:
             raise AuditFailed(f"{change.item}: {change.before:f} is already charged and can't be reduced")
         self._client.add_charge(
-            window.account, _mark(change.item, window), self._items[change.item], quantity=more
+            window.account,
+            f"{_mark(change.item)}{window.end:%Y-%m-%d}",
+            self._items[change.item],
+            quantity=more,
         )
 
 
-def _mark(item: str, window: Window) -> str:
-    """The description by which this window's charges are found."""
-    return f"{item}, up to {window.end:%Y-%m-%d}"
+def _mark(item: str) -> str:
+    """How the description of each charge begins. The date after it may differ, if the renewal was moved."""
+    return f"{item}, up to "
