@@ -321,6 +321,31 @@ def test_a_draft_that_was_posted_with_another_quantity_is_told(stage: Tampered, 
     assert "was billed as 99, but 8 was declared" in outcome.problem
 
 
+@pytest.mark.parametrize(("used", "billed"), [(8, True), (99, True), (8, False)])
+def test_what_was_posted_is_read_back_if_the_answer_does_not_show_it(
+    stage: Tampered, journal: FileJournal, monkeypatch: pytest.MonkeyPatch, used: int, billed: bool
+) -> None:
+    stage.server.advance_to(DAY)
+    real = stage.gateway.network.handle_request
+
+    def without_charges(request: httpx.Request) -> httpx.Response:
+        if (request.method, request.url.path) == ("POST", "/v1/Invoices") and used != 8:
+            draft = other.get_draft_invoice(int(request.url.params["draftInvoiceId"]))
+            (blocks,) = [each for each in draft.draft_charges if each.product_code == "GB25"]
+            other.change_draft_invoice(draft, fusebill.ChargeChange(blocks.id or 0, quantity=used))
+        response = real(request)
+        if "/Invoices" in request.url.path and (request.method == "POST" or not billed):
+            text = response.read().decode().replace('"charges":', '"lines":')
+            return httpx.Response(response.status_code, text=text)
+        return response
+
+    monkeypatch.setattr(stage.gateway.network, "handle_request", without_charges)
+    with fusebill.Client(KEY, base_url=f"{stage.server.url}/v1") as other:
+        outcome = next(iter(apply(_eight, [stage.of("fusebill")], journal, now=stage.now)))
+    is_right = used == 8 and billed
+    assert outcome.standing is (Standing.EXECUTED if is_right else Standing.FAILED)
+
+
 def _lose() -> None:
     raise httpx.ReadTimeout("nothing came")
 

@@ -147,11 +147,13 @@ class Fusebill:
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
         posted = self._client.post_draft_invoice(int(window.invoice))
+        if not posted.charges and posted.id is not None:
+            posted = self._client.get_invoice(posted)
         for name, quantity in declared.items():
             billed = [
                 charge.quantity for charge in posted.charges if charge.product_code == self._items[name]
             ]
-            if posted.charges and billed != [quantity] and (billed or quantity):
+            if billed != [quantity] and (billed or quantity):
                 shown = ", ".join(map(str, billed)) or "nothing"
                 raise AuditFailed(f"{name} was billed as {shown}, but {quantity} was declared")
 
