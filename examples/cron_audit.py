@@ -61,11 +61,13 @@ class SqliteJournal:
 def held(customers: Iterable[Customer]) -> Iterator[tuple[Customer, Invoice]]:
     """Yield the held invoices, each with its customer.
 
-    Declined invoices, which have a transaction, are left out, because Cheddar itself tries them again.
+    Declined invoices, which have a transaction, are left out, because Cheddar itself tries them again. So are
+    those of canceled subscriptions, because running one would charge the customer and undo the cancellation.
     """
     for customer in customers:
-        invoice = customer.subscription.outstanding_invoice
-        if invoice is not None and not invoice.transactions:
+        subscription = customer.subscription
+        invoice = subscription.outstanding_invoice
+        if invoice is not None and not (invoice.transactions or subscription.is_canceled):
             yield customer, invoice
 
 

@@ -111,10 +111,19 @@ def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T
         raise TypeError("a handler can't yield")
     in_loop = any(map(inspect.iscoroutinefunction, kinds))
 
+    def guarded(argument: T) -> object:
+        try:
+            return handler(argument)
+        except (StopIteration, SystemExit) as error:  # a future can't hold a StopIteration
+            raise _failure(error) from error
+
     async def call(argument: T) -> None:
-        result: object = handler(argument) if in_loop else await asyncio.to_thread(handler, argument)
-        while inspect.isawaitable(result):  # a plain function may also return an awaitable
-            result = await result
+        result: object = handler(argument) if in_loop else await asyncio.to_thread(guarded, argument)
+        try:
+            while inspect.isawaitable(result):  # a plain function may also return an awaitable
+                result = await result
+        except SystemExit as error:  # it would end the event loop, and the receiver with it
+            raise _failure(error) from error
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError  # the handler caught the cancellation, so its work may not be done
@@ -124,3 +133,9 @@ def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T
             )
 
     return call
+
+
+def _failure(error: BaseException) -> RuntimeError:
+    """Return an ordinary exception with the traceback of one that would stop more than the handler."""
+    failure = RuntimeError(f"the handler raised {type(error).__name__}")
+    return failure.with_traceback(error.__traceback__)

@@ -111,7 +111,11 @@ class Call(Generic[T_co]):
             WrongDocument: the answer is about another object.
         """
         if 200 <= status < 300:
-            found = self.read(body)
+            try:
+                found = self.read(body)
+            except APIError as refusal:
+                self._check(refusal.customer)
+                raise
             self._check(found)
             return found
         refusal = self.refusal(status, body)
@@ -156,6 +160,11 @@ def _no_lone_surrogates() -> Iterator[None]:
         yield
     except UnicodeEncodeError:
         raise ValueError("A lone surrogate can't be sent: UTF-8 has no encoding for it") from None
+
+
+def plain_text(value: object) -> str:
+    """Return a value as a plain str. Of an enum member that is a str, this is the value, not the name."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def is_secret(name: str) -> bool:

@@ -6,17 +6,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from tallyhook import InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
-from tallyhook.audit import Audit, FileJournal, Outcome, Standing, System, apply
+from tallyhook.audit import Audit, Chargemonk, FileJournal, Outcome, Standing, System, apply
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
 from tallyhook_mock.faults import Fault, FaultKind
 
-from .test_usage_audit import DAY, EVE, KEY, PASSWORD, START, TOKEN, Stage, catalog
+from .test_usage_audit import DAY, END, EVE, KEY, PASSWORD, START, TOKEN, Stage, catalog
 
 
 class Tampering(httpx.BaseTransport):
@@ -103,6 +104,41 @@ def test_a_run_that_was_declined_is_not_executed(stage: Tampered, journal: FileJ
     outcome = stage.audited("cheddar", journal)
     assert (outcome.standing, outcome.is_good) == (Standing.FAILED, False)
     assert "declined" in outcome.problem
+
+
+def test_an_invoice_is_not_executed_while_a_quantity_may_still_arrive(
+    stage: Tampered, journal: FileJournal
+) -> None:
+    """After the run, it would change the customer's next invoice, if that is held too."""
+    stage.server.advance_to(DAY)
+    stage.server.mock.plan(Fault(FaultKind.DROP_BEFORE, action="customers/set-item-quantity"))
+    cheddar = stage.of("cheddar")
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", 8)
+        audit.run_when_done()
+
+    for expected in (Standing.UNKNOWN, Standing.EXECUTED):
+        (outcome,) = apply(usage, [cheddar], journal, now=stage.now, uptime=stage.uptime)
+        assert outcome.standing is expected
+    assert stage.bills()["cheddar"] == ["58.00"]
+
+
+@pytest.mark.parametrize("is_due_first", [False, True])
+def test_a_canceled_customer_is_not_charged(stage: Tampered, is_due_first: bool) -> None:
+    """Its bill date passes all the same. Running the invoice would undo the cancellation."""
+    if is_due_first:
+        stage.server.advance_to(DAY)
+    stage.cheddar.cancel("IDA")
+    stage.server.advance_to(DAY)
+    assert stage.cheddar.get_customer("IDA").subscription.outstanding_invoice is not None
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", 8)
+        audit.run_when_done()
+
+    assert list(apply(usage, [stage.of("cheddar")], now=stage.now, uptime=stage.uptime)) == []
+    assert stage.bills()["cheddar"] == ["50.00"]  # only the sign-up's
 
 
 @pytest.mark.parametrize(("used", "declared"), [(6, 9), (6, 6), (9, 6), (0, 4)])
@@ -285,6 +321,31 @@ def test_a_draft_that_was_posted_with_another_quantity_is_told(stage: Tampered, 
     assert "was billed as 99, but 8 was declared" in outcome.problem
 
 
+@pytest.mark.parametrize(("used", "billed"), [(8, True), (99, True), (8, False)])
+def test_what_was_posted_is_read_back_if_the_answer_does_not_show_it(
+    stage: Tampered, journal: FileJournal, monkeypatch: pytest.MonkeyPatch, used: int, billed: bool
+) -> None:
+    stage.server.advance_to(DAY)
+    real = stage.gateway.network.handle_request
+
+    def without_charges(request: httpx.Request) -> httpx.Response:
+        if (request.method, request.url.path) == ("POST", "/v1/Invoices") and used != 8:
+            draft = other.get_draft_invoice(int(request.url.params["draftInvoiceId"]))
+            (blocks,) = [each for each in draft.draft_charges if each.product_code == "GB25"]
+            other.change_draft_invoice(draft, fusebill.ChargeChange(blocks.id or 0, quantity=used))
+        response = real(request)
+        if "/Invoices" in request.url.path and (request.method == "POST" or not billed):
+            text = response.read().decode().replace('"charges":', '"lines":')
+            return httpx.Response(response.status_code, text=text)
+        return response
+
+    monkeypatch.setattr(stage.gateway.network, "handle_request", without_charges)
+    with fusebill.Client(KEY, base_url=f"{stage.server.url}/v1") as other:
+        outcome = next(iter(apply(_eight, [stage.of("fusebill")], journal, now=stage.now)))
+    is_right = used == 8 and billed
+    assert outcome.standing is (Standing.EXECUTED if is_right else Standing.FAILED)
+
+
 def _lose() -> None:
     raise httpx.ReadTimeout("nothing came")
 
@@ -292,3 +353,38 @@ def _lose() -> None:
 def _eight(audit: Audit) -> None:
     audit.set_quantity("blocks", 8)
     audit.run_when_done()
+
+
+def test_a_renewal_in_another_time_zone_is_charged_once(stage: Tampered, journal: FileJournal) -> None:
+    """Before the first invoice a user says when a subscription renews, afterwards its invoices do."""
+    stage.server.advance_to(EVE)
+    stage.gateway.answers["listInvoices"] = [(200, '{"status": "success", "list": {"invoice": []}}')]
+    own = chargemonk_in(stage, END.astimezone(ZoneInfo("America/New_York")))
+    for _ in range(2):
+        (outcome,) = apply(
+            lambda audit: audit.set_quantity("blocks", 8), [own], journal, now=stage.now, uptime=stage.uptime
+        )
+        assert outcome.standing is Standing.SET
+    stage.server.advance_to(DAY)
+    assert stage.bills()["chargemonk"] == ["58.00"]
+
+
+def test_a_renewal_that_is_moved_does_not_charge_again(stage: Tampered, journal: FileJournal) -> None:
+    """What was charged for the former date is still pending, and goes into the same invoice."""
+    stage.server.advance_to(EVE)
+    first = stage.audited("chargemonk", journal)
+    moved = int((END - timedelta(hours=6)).timestamp())
+    stage.gateway.rewrites = {str(int(END.timestamp())): str(moved)}
+    second = stage.audited("chargemonk", journal, used=9)
+    assert (first.window.key == second.window.key, second.standing) == (False, Standing.SET)
+    stage.server.advance_to(DAY)
+    assert stage.bills()["chargemonk"] == ["59.00"]
+
+
+def test_a_renewal_needs_an_offset(stage: Tampered) -> None:
+    with pytest.raises(ValueError, match="offset"):
+        chargemonk_in(stage, END.replace(tzinfo=None))
+
+
+def chargemonk_in(stage: Tampered, end: datetime) -> Chargemonk:
+    return Chargemonk(stage.chargemonk, {"mill": end}, {"blocks": Decimal("1.00")})

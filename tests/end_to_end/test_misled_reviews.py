@@ -1,19 +1,26 @@
 """Misled reviews over real HTTP: refusals of other calls, lost journals, different spellings."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tallyhook import AsyncClient, InvoicePeriod, Product, calls, events
 from tallyhook.errors import APIError
 from tallyhook.review import (
     EarlierInvoiceOutstanding,
     OutcomeUnknown,
+    Period,
     Review,
     ReviewFailed,
     Standing,
@@ -21,9 +28,10 @@ from tallyhook.review import (
 )
 from tallyhook.review.journal import Asked, Resolved
 from tallyhook_mock import Fault, FaultKind
+from tallyhook_mock.server import serving
 
-from .stage import PASSWORD, USER
-from .test_late_answers import ADD, GET, MISSING, Held, Journal, held, tampered
+from .stage import BILLED, CARD, PASSWORD, START, USER, stage
+from .test_late_answers import ADD, GET, MISSING, SET, Held, Journal, held, tampered
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 412])
@@ -293,3 +301,110 @@ async def test_without_a_hook_an_edited_plan_proves_nothing(
         with suppress(ReviewFailed):
             await review.aapply(it.on.client, it.journal if has_journal else None)
         await billed(it, declared)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("changed", [timedelta(days=-20), timedelta(minutes=5)])
+async def test_a_changed_plan_takes_no_day_from_the_period(changed: timedelta, is_first: bool) -> None:
+    """A plan can be changed in the period or in the hold. Usage from before the change is billed too."""
+    bodies: list[bytes] = []
+
+    async def keep(request: Request) -> Response:
+        bodies.append(await request.body())
+        return Response(status_code=503)
+
+    app = Starlette(routes=[Route("/hooks", keep, methods=["POST"])])
+    async with stage() as on, serving(app) as url:
+        on.mock.listen("ACME", f"{url}/hooks", frozenset({"subscriptionBillable"}))
+        await on.client.new_customer(
+            "C1",
+            "Ida",
+            "Lamp",
+            "c1@example.com",
+            "TWO",
+            payment=CARD,
+            initial_bill_date=BILLED if is_first else None,
+        )
+        await on.advance(BILLED + changed)
+        await on.client.edit_subscription("C1", plan_code="FLAT")
+        await on.advance(BILLED + timedelta(minutes=10))
+        (hook, *_) = bodies
+        for review in (
+            Review.from_hook(events.decode(hook)),
+            Review.of(await on.client.get_customer("C1")),
+        ):
+            assert review.period == Period(START, BILLED)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_a_customer_who_canceled_in_the_hold_is_not_charged(by_hand: bool) -> None:
+    """Running the invoice would undo the cancellation. After a 2xx, Cheddar charges nothing either."""
+    async with held() as it:
+        await it.on.client.cancel("C1")
+        if by_hand:
+            review = Review.of(await it.on.client.get_customer("C1"))
+            review.set_quantity("GB", 3)
+            review.run_when_done()
+            outcome = await review.aapply(it.on.client)
+        else:
+            outcome = await it.attempt(it.review(3, runs=True))
+        assert (outcome.ran, outcome.note) == (False, "not run: the subscription is canceled")
+        assert (await it.customer()).subscription.is_canceled
+        assert [amount for _, amount in await it.on.collected("C1")] == [20]
+
+
+async def test_a_refusal_that_comes_with_a_200_sets_no_quantity() -> None:
+    """An invoice may have no line for an item, so only the answer tells that its quantity was set."""
+    async with held() as it, tampered(it) as (gateway, client):
+        bare = re.compile(r"<charge [^>]*code=\"GB\".*?</charge>", re.DOTALL)
+        before = gateway.handle_async_request
+
+        async def without_line(request: httpx.Request) -> httpx.Response:
+            response = await before(request)
+            return httpx.Response(response.status_code, text=bare.sub("", response.text))
+
+        gateway.handle_async_request = without_line  # type: ignore[method-assign]
+        refused = '<errors><error id="1" code="500" auxCode="">Please try again</error></errors>'
+        document = (await client.send(replace(calls.get_customer("C1"), read=bytes.decode))).replace(
+            "<customer ", f"{refused}<customer ", 1
+        )
+        gateway.answers[SET] = [(200, document)] * 9
+        with pytest.raises(ReviewFailed, match="doesn't have what was sent"):
+            await it.attempt(it.review(3), client=client)
+        gateway.answers.clear()
+        assert (await it.attempt(it.review(3), client=client)).unverified == ("GB",)
+        await billed(it, 3)
+
+
+async def test_a_late_quantity_does_not_change_the_next_invoice() -> None:
+    """Two invoices of a customer are held. Once the first is run, calls reach the second."""
+    bodies: dict[int | None, bytes] = {}
+
+    async def keep(request: Request) -> Response:
+        body = await request.body()
+        invoice = events.decode(body).subscription.invoice
+        assert invoice is not None
+        bodies[invoice.number] = body
+        return Response(status_code=503)
+
+    app = Starlette(routes=[Route("/hooks", keep, methods=["POST"])])
+    async with stage() as on, serving(app) as url:
+        listener = on.mock.listen("ACME", f"{url}/hooks", frozenset({"subscriptionBillable"}))
+        await on.subscribe("C1", "TWO")
+        await on.advance(BILLED + timedelta(days=28))
+        on.mock.pause(listener)
+        first, second = Held(on, bodies[2]), Held(on, bodies[3])
+        async with tampered(first) as (gateway, client):
+            gateway.answers[SET] = [(502, "")]  # the quantity is set later
+            with pytest.raises(OutcomeUnknown, match="would change the next invoice"):
+                await first.attempt(first.review(3, runs=True), client=client)
+        for _ in range(2):
+            with pytest.raises(EarlierInvoiceOutstanding):
+                await second.attempt(second.review(7))
+            await on.client.set_item_quantity("C1", "GB", 3, invoice_period=InvoicePeriod.OUTSTANDING)
+            with suppress(OutcomeUnknown):
+                await first.attempt(first.review(3, runs=True))
+            await on.advance(timedelta(minutes=3))
+        assert (await first.attempt(first.review(3, runs=True))).ran
+        await second.attempt(second.review(7, runs=True))
+        assert [amount for _, amount in await on.collected("C1")] == [20, Decimal("22.50"), Decimal("32.50")]

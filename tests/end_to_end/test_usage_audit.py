@@ -335,6 +335,33 @@ def test_nonsense_is_not_declared(stage: Stage, quantity: Any, error: type[Excep
         audit.set_quantity("seats", 1)
 
 
+def test_an_item_is_declared_once(stage: Stage, journal: FileJournal) -> None:
+    """Two meters of one item: the second must not replace the first."""
+    stage.server.advance_to(DAY)
+
+    def usage(audit: Audit) -> None:
+        for metered in (3, 5):
+            audit.set_quantity("blocks", metered)
+        audit.run_when_done()
+
+    (outcome,) = apply(usage, stage.systems[:1], journal, now=stage.now)
+    assert (outcome.standing, outcome.changes) == (Standing.FAILED, ())
+    assert "declare the sum once" in outcome.problem
+
+
+def test_a_function_that_raises_does_not_stop_the_other_windows(stage: Stage, journal: FileJournal) -> None:
+    stage.server.advance_to(DAY)
+
+    def usage(audit: Audit) -> None:
+        if audit.window.system == "cheddar":
+            raise OSError("the database is away")
+        audit.set_quantity("blocks", 8)
+
+    outcomes = list(apply(usage, stage.systems[:2], journal, now=stage.now))
+    assert [outcome.standing for outcome in outcomes] == [Standing.FAILED, Standing.SET]
+    assert outcomes[0].problem == "OSError: the database is away"
+
+
 def test_a_journal_with_a_line_that_was_cut_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     journal = FileJournal(path)

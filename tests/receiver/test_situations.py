@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -310,6 +311,38 @@ async def test_a_handler_that_returns_something_is_not_done(is_async: bool, resu
     async with listening(receiver) as post:
         assert (await post(FakeCheddar().hook(activityType="transaction"))).status_code == 500
         assert "a handler returns None" in (await record_of(receiver)).note
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("leave", [sys.exit, lambda: next(iter(()))], ids=["exit", "next"])
+def test_a_handler_that_would_end_the_program_fails(
+    leave: Callable[[], Any], is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such an exception ends an event loop or never leaves a thread. The receiver must still answer."""
+    tries = []
+
+    def handle(hook: Any) -> None:
+        tries.append(hook)
+        if len(tries) == 1:
+            leave()
+
+    async def later(hook: Any) -> None:
+        handle(hook)
+
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:", answer_within=5)
+    receiver.on("transaction")(later if is_async else handle)
+    body = FakeCheddar().hook(activityType="transaction")
+    answers: list[int] = []
+
+    def deliver() -> None:
+        answers.extend(receiver.answer("POST", signed(body), body).status for _ in range(2))
+
+    thread = threading.Thread(target=deliver, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert answers == [500, 200]
+    receiver.close()
+    assert "failed: RuntimeError" in caplog.text
 
 
 def test_a_handler_cannot_yield() -> None:

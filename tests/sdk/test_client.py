@@ -187,6 +187,13 @@ async def test_errors_embedded_in_a_customer(send: Send) -> None:
     assert caught.value.customer.first_name == "Edsger"
 
 
+async def test_an_error_with_a_good_status_is_an_error_also_within_a_customer(send: Send) -> None:
+    with pytest.raises(errors.UnprocessableEntity, match="6000") as caught:
+        await send(Script(httpx.Response(200, content=DECLINED)), ONCE)
+    assert caught.value.customer is not None
+    assert caught.value.customer.first_name == "Edsger"
+
+
 async def test_an_error_with_a_good_status_is_an_error(send: Send) -> None:
     answer = httpx.Response(200, content=error(404, "Customer not found").content)
     with pytest.raises(errors.NotFound, match="Customer not found"):

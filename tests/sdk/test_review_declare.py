@@ -3,13 +3,15 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
+from typing import Any
 
 import pytest
 from tests.cheddar import FakeCheddar
 
-from tallyhook import documents, events
+from tallyhook import calls, documents, events
 from tallyhook.review import Period, Review
-from tallyhook.review.journal import DeclaredCharge
+from tallyhook.review.journal import Declared, DeclaredCharge, decode, encode
 
 
 @pytest.fixture
@@ -92,6 +94,31 @@ def test_refuses_charges(review: Review, code: str, amount: str, quantity: int) 
     with pytest.raises(ValueError, match=r".+"):
         review.charge(code, amount, quantity=quantity)
     assert review.declaration.charges == ()
+
+
+@pytest.mark.parametrize(("code", "description"), [("C", None), ("C", 5), (5, ""), (None, "")])
+def test_refuses_texts_that_are_none(review: Review, code: Any, description: Any) -> None:
+    """The customer would see "None", and the journal could not be read again."""
+    with pytest.raises(TypeError, match="must be str"):
+        review.charge(code, 1, description)
+    assert review.declaration.charges == ()
+
+
+def test_takes_a_text_from_an_enum_by_its_value(review: Review) -> None:
+    class Code(str, Enum):  # noqa: UP042  # not every program has a StrEnum
+        GB = "GB"
+        LATE = "late fee"
+
+    review.set_quantity(Code.GB, 3)
+    review.charge(Code.LATE, 1, Code.LATE)
+    kept = decode(encode(Declared(declaration=review.declaration)))
+    assert isinstance(kept, Declared)
+    assert kept.declaration == review.declaration
+    (charge,) = review.declaration.charges
+    sent = calls.add_charge(Code.GB, charge.code, 1, 1, Code.LATE)
+    assert dict(sent.query) == {"code": "GB"}
+    assert dict(sent.form)["chargeCode"] == dict(sent.form)["description"] == "late fee"
+    assert dict(calls.add_charge("C1", Code.LATE, 1, 1).form)["chargeCode"] == "late fee"
 
 
 @pytest.mark.parametrize("amount", [0, "-5.00"])

@@ -106,9 +106,11 @@ class Audit:
         Raises:
             LookupError: there is no such item.
             TypeError: the quantity is a float, which isn't exact.
-            ValueError: the quantity is not a number, or it is negative.
+            ValueError: the quantity is not a number, it is negative, or the item is already declared.
         """
         self._require(item)
+        if item in self._declared:
+            raise ValueError(f"the quantity of {item} is already declared: declare the sum once")
         if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
             raise TypeError(f"a quantity must be a Decimal, an int or a str, not {type(quantity).__name__}")
         try:
@@ -150,10 +152,11 @@ def apply(
 ) -> Iterator[Outcome]:
     """Audit every window of every system with one function, and yield the outcomes.
 
-    A failure in one window doesn't stop the others. This is a generator: nothing happens until you iterate
-    over it, so iterate to the end. You can stop at any point and run the audit again: quantities are set to
-    totals, systems that add charges first look for the charges of earlier runs, and an invoice is executed
-    only after its lines have been read back. Systems that add charges need a journal.
+    A failure in one window doesn't stop the others. If the function raises an exception, nothing is changed
+    in that window. This is a generator: nothing happens until you iterate over it, so iterate to the end. You
+    can stop at any point and run the audit again: quantities are set to totals, systems that add charges
+    first look for the charges of earlier runs, and an invoice is executed only after its lines have been read
+    back. Systems that add charges need a journal.
 
     `now` returns the time as an aware datetime; by default it is the machine's time. `uptime` returns a
     monotonic time in seconds, so that setting the machine's clock doesn't shorten the wait after a lost
@@ -214,7 +217,12 @@ class _Application:
     def _run(self, *, dry_run: bool) -> Outcome:
         window = self.window
         audit = Audit(window, self.system.read(window))
-        self.function(audit)
+        try:
+            self.function(audit)
+        except (Error, LookupError, ValueError, TypeError):
+            raise
+        except Exception as error:  # whatever a user's database raises
+            return self.outcome(Standing.FAILED, problem=f"{type(error).__name__}: {error}")
         self.changes = audit.compare()
         if window.is_late(self.now()):
             if not self.changes:

@@ -5,7 +5,7 @@ works for all systems.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tallyhook import chargemonk, cleverbridge, fusebill, money
@@ -14,7 +14,7 @@ from tallyhook.audit.window import Kind, Window
 from tallyhook.cheddar.client import Client as CheddarClient
 from tallyhook.cheddar.models import Customer
 from tallyhook.errors import DecodeError, NotFound
-from tallyhook.review import Review, SetQuantity
+from tallyhook.review import OutcomeUnknown, Review, SetQuantity
 
 
 class Cheddar:
@@ -28,11 +28,17 @@ class Cheddar:
         """Create the adapter. `items` maps the audit's item names to Cheddar's item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
+        self._lost: set[str] = set()  # invoices with a quantity that may still arrive
 
     def windows(self, now: datetime) -> Iterator[Window]:
+        """Yield a window for each held invoice.
+
+        Canceled subscriptions are left out, because running their invoices would undo the cancellation.
+        """
         for customer in self._client.get_customers():
-            invoice = customer.subscription.outstanding_invoice
-            if invoice is not None and not invoice.transactions:
+            subscription = customer.subscription
+            invoice = subscription.outstanding_invoice
+            if invoice is not None and not (invoice.transactions or subscription.is_canceled):
                 period = Review.of(customer).period
                 yield Window(
                     system=self.name,
@@ -65,10 +71,14 @@ class Cheddar:
         code = self._items[change.item]
         review = Review.of(self._customer(window))
         review.set_quantity(code, change.after)
-        review.apply(self._client)
+        if review.apply(self._client).look_again:
+            self._lost.add(window.invoice)
         self._applied[window.invoice, code] = change.after
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
+        if window.invoice in self._lost:  # it would change the customer's next invoice
+            self._lost.remove(window.invoice)
+            raise OutcomeUnknown("a quantity may still arrive; run it again later")
         review = Review.of(self._customer(window))
         for name, quantity in declared.items():
             review.set_quantity(self._items[name], quantity)
@@ -150,11 +160,13 @@ class Fusebill:
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
         posted = self._client.post_draft_invoice(int(window.invoice))
+        if not posted.charges and posted.id is not None:
+            posted = self._client.get_invoice(posted)
         for name, quantity in declared.items():
             billed = [
                 charge.quantity for charge in posted.charges if charge.product_code == self._items[name]
             ]
-            if posted.charges and billed != [quantity] and (billed or quantity):
+            if billed != [quantity] and (billed or quantity):
                 shown = ", ".join(map(str, billed)) or "nothing"
                 raise AuditFailed(f"{name} was billed as {shown}, but {quantity} was declared")
 
@@ -272,8 +284,10 @@ class Chargemonk:
         """Create the adapter. `items` maps the audit's item names to unit prices.
 
         `subscriptions` maps each subscription's code to its renewal time, because no documented call shows a
-        renewal time before the first invoice.
+        renewal time before the first invoice. Raises ValueError for a time without an offset.
         """
+        if any(known.tzinfo is None for known in subscriptions.values()):
+            raise ValueError("a renewal time needs an offset")
         self._client, self._subscriptions = client, subscriptions
         self._items, self._ahead = items, ahead
 
@@ -284,7 +298,8 @@ class Chargemonk:
             if invoice.subscription is not None
         }
         for code, known in self._subscriptions.items():
-            end = renewals.get(code) or known
+            # In UTC, so that the window has the same name in every time zone.
+            end = (renewals.get(code) or known).astimezone(UTC)
             if end - self._ahead <= now:
                 yield Window(
                     system=self.name,
@@ -299,7 +314,7 @@ class Chargemonk:
         charges = self._client.list_subscription_unbilled_charges(window.account)
         return {
             name: money.total(
-                each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)
+                each.quantity or Decimal(0) for each in charges if each.description.startswith(_mark(name))
             )
             for name in self._items
         }
@@ -309,10 +324,16 @@ class Chargemonk:
         if more < 0:
             raise AuditFailed(f"{change.item}: {change.before:f} is already charged and can't be reduced")
         self._client.add_charge(
-            window.account, _mark(change.item, window), self._items[change.item], quantity=more
+            window.account,
+            f"{_mark(change.item)}{window.end:%Y-%m-%d}",
+            self._items[change.item],
+            quantity=more,
         )
 
 
-def _mark(item: str, window: Window) -> str:
-    """Return the description by which this window's charges for an item are found."""
-    return f"{item}, up to {window.end:%Y-%m-%d}"
+def _mark(item: str) -> str:
+    """Return the beginning of the description by which this audit's charges for an item are found.
+
+    A date follows it, which differs if the renewal was moved.
+    """
+    return f"{item}, up to "

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, Unpack
 
 from tallyhook import money
-from tallyhook._call import Call, Named, Pairs, Reader, Subject
+from tallyhook._call import Call, Named, Pairs, Reader, Subject, plain_text
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Options
 from tallyhook._model import Model, read
 from tallyhook.chargemonk.models import Invoice, UnbilledCharge
@@ -124,7 +124,7 @@ class _Calls:
         return self._call(
             self._add_charge_path,
             _done,
-            tuple((name, str(value)) for name, value in form),
+            tuple((name, plain_text(value)) for name, value in form),
             repeatable=False,
         )
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypedDict
 import msgspec
 
 from tallyhook import money
-from tallyhook._call import Pairs
+from tallyhook._call import Pairs, plain_text
 from tallyhook.errors import MASK
 
 
@@ -218,7 +218,7 @@ def plain(value: object) -> str:
         case datetime() | date():
             return value.isoformat()
         case _:
-            return str(value)
+            return plain_text(value)
 
 
 def _pairs(fields: Mapping[str, object], within: str) -> Iterator[tuple[str, str]]:

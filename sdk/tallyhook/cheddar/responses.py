@@ -38,6 +38,18 @@ def customer(body: bytes) -> Customer:
     return _only(customers(body))
 
 
+def accepted(body: bytes) -> Customer:
+    """Return the only customer in the answer to a call. Raises APIError if the document contains an error.
+
+    A gateway may answer 200 with a document in which Cheddar has embedded its refusal.
+    """
+    found = customer(body)
+    if found.errors:
+        note = found.errors[0]
+        raise _error(note.code or 500, note, found)
+    return found
+
+
 def plans(body: bytes) -> tuple[Plan, ...]:
     """Return a document's plans."""
     return _all(Plan, _root(body))

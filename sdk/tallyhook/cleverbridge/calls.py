@@ -13,7 +13,7 @@ from enum import Enum, StrEnum
 from typing import TypeVar
 
 from tallyhook import money
-from tallyhook._call import Call, Named, Subject, whole
+from tallyhook._call import Call, Named, Subject, plain_text, whole
 from tallyhook.cleverbridge import documents
 from tallyhook.cleverbridge.models import Item, Renewal, Subscription, SubscriptionStatus, UpdateResult
 
@@ -93,7 +93,7 @@ def get_subscriptions_for_customer(
         "customerReferenceId": customer_reference_id,
         "customerEmail": customer_email,
     }
-    given = [(name, str(value)) for name, value in named.items() if value is not None]
+    given = [(name, plain_text(value)) for name, value in named.items() if value is not None]
     if len(given) != 1:
         raise TypeError("Pass exactly one of customer_id, customer_reference_id and customer_email")
     if not given[0][1]:

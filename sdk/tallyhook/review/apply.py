@@ -42,6 +42,8 @@ GONE_AFTER = timedelta(minutes=1)
 # answer was lost, or if a late request arrived in between.
 _ROUNDS = 4
 
+_NEXT = "a quantity may still arrive, and would change the next invoice if this one is run"
+
 
 class Application:
     """One attempt at a review.
@@ -171,6 +173,9 @@ class Application:
         if (left := ledger.wait_for_run(self.now())) > timedelta(0):
             yield from self.sending.announce(())
             raise reading.unknown("the invoice is being run, but isn't paid (yet)", left)
+        if self._runs and (left := ledger.wait_for_sets(self.now())) > timedelta(0):
+            yield from self.sending.announce(())
+            raise reading.unknown(_NEXT, left)
         yield from self._give_up()
 
         found = changes = self._compare()
@@ -194,11 +199,13 @@ class Application:
         if (left := self._wait()) > timedelta(0) or ledger.open_addings():
             # If a request to add a charge can't arrive any more, the next attempt gives it up.
             raise reading.unknown("an earlier request may still arrive and change the invoice", left)
+        if self._runs and self.sending.lost_quantity:
+            raise reading.unknown(_NEXT, ledger.wait_for_sets(self.now()))
         yield from self._verified()
         self.review.verified |= self.sending.answered
 
         ran, note = False, ""
-        if self.declaration.run_when_done and not self.is_second_look:
+        if self._runs:
             note = yield from self.sending.run()
             if not note:
                 yield from self._compare_paid()
@@ -267,6 +274,10 @@ class Application:
     def _wait(self) -> timedelta:
         """Return how much longer an earlier request may still change the invoice."""
         return self.reading.ledger.wait_for_writes(self.declaration, self.reading.invoice, self.now())
+
+    @property
+    def _runs(self) -> bool:
+        return self.declaration.run_when_done and not self.is_second_look
 
     @property
     def _look_again(self) -> bool:

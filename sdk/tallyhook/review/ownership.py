@@ -176,6 +176,13 @@ class Ledger:
         since += [at for charge_id, at in self._deletions.items() if charge_id in standing]
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
+    def wait_for_sets(self, now: datetime) -> timedelta:
+        """Return how much longer a quantity that we set may still arrive, even if it is the declared one.
+
+        Once this invoice is run, it would change the next one.
+        """
+        return max((self._left(at, now) for _, _, at in self._sets), default=timedelta(0))
+
     def wait_for_run(self, now: datetime) -> timedelta:
         """Return how much longer the request to run the invoice may still arrive."""
         return timedelta(0) if self._run is None else self._left(self._run, now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
+from tallyhook._call import plain_text
 from tallyhook.cheddar.hooks import Hook
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
 from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR
@@ -95,18 +96,32 @@ class Review(Shown):
         """The billing period that ended. Raises LookupError if a date is missing.
 
         A hook contains both dates. In a customer document, the period starts at the billing date of the
-        previous invoice, or at the start of the subscription if there is no previous invoice (inferred).
+        customer's previous invoice, which may belong to the subscription to an earlier plan. A first period
+        starts when the invoice or the first subscription was created, whichever is earlier (inferred).
         """
         invoice = self.invoice
         end = invoice.billing_datetime
         if end is None:
             raise LookupError("the invoice has no billing date")
-        before = (other.billing_datetime for other in self.subscription.invoices if other.type != "one-time")
-        earlier = [moment for moment in before if moment is not None and moment < end]
-        start = invoice.previous_billing_datetime or max(earlier, default=self.subscription.created_datetime)
+        start = invoice.previous_billing_datetime or self._previous_billing(end)
         if start is None:
             raise LookupError("the start of this invoice's period is unknown")
         return Period(start, end)
+
+    def _previous_billing(self, end: datetime) -> datetime | None:
+        """Return when the previous invoice was billed.
+
+        For the first invoice, return when the invoice or the first subscription was created.
+        """
+        # A change of the plan starts a new subscription, but not a new period (documented).
+        subscriptions = (self.subscription, *self.customer.subscriptions)
+        billed = (
+            it.billing_datetime for each in subscriptions for it in each.invoices if it.type != "one-time"
+        )
+        if earlier := [moment for moment in billed if moment is not None and moment < end]:
+            return max(earlier)
+        created = (it.created_datetime for it in (self.invoice, *subscriptions))
+        return min((moment for moment in created if moment is not None), default=None)
 
     def quantity(self, item: str) -> Decimal:
         """Return the item's quantity on the invoice, for the period that ended; 0 if the invoice shows none.
@@ -129,7 +144,7 @@ class Review(Shown):
         exact = money.quantity(quantity)
         if exact < 0:
             raise ValueError(f"the quantity of {item} can't be negative: {quantity}")
-        self._quantities[item] = exact
+        self._quantities[plain_text(item)] = exact
 
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
@@ -138,14 +153,22 @@ class Review(Shown):
 
         `each_amount` is the price of one unit, with at most two decimals. Raises ValueError for a code that
         is empty or longer than 36 characters, for too many decimals, or for a quantity below 1. Raises
-        TypeError for a float.
+        TypeError for a float, and for a code or description that is not a str.
         """
         self._require_open()
+        for text in (code, description):
+            if not isinstance(text, str):
+                raise TypeError(f"a charge's code and description must be str, not {type(text).__name__}")
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
             raise ValueError(f"a charge code must have 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
         amount, count = money.amount(each_amount), money.count(quantity)
         self._charges.append(
-            DeclaredCharge(code=code, each_amount=amount, quantity=count, description=description)
+            DeclaredCharge(
+                code=plain_text(code),
+                each_amount=amount,
+                quantity=count,
+                description=plain_text(description),
+            )
         )
 
     def credit(self, code: str, amount: Decimal | int | str, description: str = "") -> None:
@@ -158,7 +181,8 @@ class Review(Shown):
     def run_when_done(self) -> None:
         """Declare that the review also runs the invoice once it matches the declaration.
 
-        Otherwise the billing system runs the invoice later.
+        Otherwise the billing system runs the invoice later. The invoice of a canceled subscription is not
+        run, because the billing system wouldn't run it either.
         """
         self._require_open()
         self._run_when_done = True

@@ -26,14 +26,15 @@ _LEEWAY = timedelta(seconds=10)
 class Sending:
     """Sends the changes of one attempt, and reads the invoice again after a lost answer.
 
-    `lost` is True once an answer was lost in this attempt. `answered` has the quantities that the API has
-    accepted, by item.
+    `lost` is True once an answer was lost in this attempt, and `lost_quantity` once the answer to setting a
+    quantity was lost. `answered` has the quantities that the API has accepted, by item.
     """
 
     def __init__(
         self, reading: Reading, declaration: Declaration, unknown_for: timedelta, make_mark: Callable[[], str]
     ) -> None:
         self.lost = False
+        self.lost_quantity = False
         self.answered: dict[str, Decimal] = {}
         self._reading = reading
         self._declaration = declaration
@@ -93,6 +94,7 @@ class Sending:
             if _is_refused(error):
                 raise
             self._lose()
+            self.lost_quantity = True
             yield from reading.look()
         else:
             self.answered[change.item] = change.quantity
@@ -155,13 +157,16 @@ class Sending:
             raise reading.unknown(reason, left, charge.code) from cause
 
     def run(self) -> Steps[str]:
-        """Run the invoice. Return why the run was declined, or an empty string if the invoice is paid now.
+        """Run the invoice. Return why it wasn't run or was declined, or an empty string if it is paid now.
 
         The invoice is run before the hook is acknowledged, so that the next delivery can recover from a
         crash. If the run is declined, the review's changes stay on the invoice, and the billing system tries
-        again.
+        again. The invoice of a canceled subscription is not run, because that would charge the customer and
+        undo the cancellation (documented).
         """
         reading = self._reading
+        if reading.document.subscription.is_canceled:
+            return "not run: the subscription is canceled"
         running = Running(at=reading.now())
         yield from reading.write(running)
         try:

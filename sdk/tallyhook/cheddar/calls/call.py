@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from tallyhook._call import Call, Pairs
+from tallyhook._call import Call, Pairs, plain_text
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem, canonical
 
@@ -85,7 +85,7 @@ def of_customer(
     ((by, name),) = whom
     names = (name, new_code) if isinstance(new_code, str) else (name,)
     subject = Subject("id" if by == "id" else "code", names)
-    return call(action, responses.customer, (*whom, *query), form, repeatable=repeatable, subject=subject)
+    return call(action, responses.accepted, (*whom, *query), form, repeatable=repeatable, subject=subject)
 
 
 def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Customer]:
@@ -98,7 +98,7 @@ def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Custo
     else:
         name = present(str(invoice), "invoice's number")
         whom, subject = (("number", name),), Subject("invoice number", (name,))
-    return call(action, responses.customer, whom, form, subject=subject)
+    return call(action, responses.accepted, whom, form, subject=subject)
 
 
 def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
@@ -130,4 +130,4 @@ def present(text: str, what: str) -> str:
     """
     if not text:
         raise ValueError(f"The {what} is empty")
-    return str(text)
+    return plain_text(text)
