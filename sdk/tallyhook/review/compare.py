@@ -183,13 +183,15 @@ def _rate(customer: Customer, invoice: Invoice) -> Decimal:
 
 
 def named(customer: Customer, invoice: Invoice) -> Invoice | None:
-    """The same invoice in a newer document, by its id, or by its number if it has no id."""
-    meant = canonical(invoice.id)
-    for subscription in customer.subscriptions:
-        for found in subscription.invoices:
-            if canonical(found.id) == meant if meant else found.number == invoice.number:
-                return found
-    return None
+    """The same invoice in a newer document, by its id, or else by its number.
+
+    An invoice that is there under another id isn't gone. Numbers are unique in a product (inferred).
+    """
+    meant, number = canonical(invoice.id), invoice.number
+    shown = [found for subscription in customer.subscriptions for found in subscription.invoices]
+    by_id = (found for found in shown if meant and canonical(found.id) == meant)
+    by_number = (found for found in shown if number is not None and found.number == number)
+    return next(by_id, None) or next(by_number, None)
 
 
 def _title(review: "Review") -> str:
