@@ -113,8 +113,8 @@ class Call(Generic[T_co]):
         if 200 <= status < 300:
             try:
                 found = self.read(body)
-            except APIError as refusal:
-                self._check(refusal.customer)
+            except APIError as error:
+                self._check(error.customer)
                 raise
             self._check(found)
             return found

@@ -180,6 +180,19 @@ async def test_an_id_that_is_written_otherwise_names_the_same(
         assert await it.extras() == [Decimal("7.00")]
 
 
+@pytest.mark.parametrize("shown", ["", "id='other'"])
+async def test_an_invoice_that_is_there_under_its_number_is_not_gone(shown: str) -> None:
+    """A document may leave its id out, or write it in another way."""
+    async with held() as it, tampered(it) as (gateway, client):
+        invoice = await it.invoice()
+        gateway.rewrites = {f'<invoice id="{invoice.id}"': f"<invoice {shown}"}
+        for _ in range(2):
+            assert (await it.attempt(it.review(3, "7.00"), client=client)).standing is Standing.OUTSTANDING
+            await it.on.advance(timedelta(minutes=2))
+        assert await it.extras() == [Decimal("7.00")]
+        await billed(it, 3, 7)
+
+
 async def test_an_unpaid_invoice_that_no_call_reaches_is_for_a_person() -> None:
     """The invoice exists, so it isn't gone. Acknowledging its hook might bill it unreviewed."""
     async with held() as it, tampered(it) as (gateway, client):
@@ -259,11 +272,11 @@ async def edited(it: Held) -> None:
     assert [item.quantity_included for item in plan.items] == [5]
 
 
-async def billed(it: Held, used: int) -> None:
+async def billed(it: Held, used: int, more: int = 0) -> None:
     """The invoice is executed, and bills this quantity by its own terms: 2 are included."""
     await it.on.client.run_outstanding("C1")
     overage = max(0, used - 2) * Decimal("2.50")
-    assert [amount for _, amount in await it.on.collected("C1")][-1] == 20 + overage
+    assert [amount for _, amount in await it.on.collected("C1")][-1] == 20 + overage + more
 
 
 USES = [(8, 5), (8, 11), (4, 7), (8, 8), (0, 3), (9, 6), (3, 0), (1, 0)]

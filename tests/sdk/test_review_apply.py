@@ -498,7 +498,8 @@ async def test_a_document_that_lacks_the_invoice_is_believed_the_second_time() -
     cheddar, memory = FakeCheddar(), Memory()
 
     def without(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
-        return httpx.Response(200, text=cheddar.document().replace("inv-11", "inv-99"))
+        another = cheddar.document().replace("inv-11", "inv-99").replace("<number>11<", "<number>99<")
+        return httpx.Response(200, text=another)
 
     cheddar.faults = {1: without, 2: without}
     with pytest.raises(OutcomeUnknown, match="no such unpaid invoice") as unknown:

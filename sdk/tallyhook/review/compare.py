@@ -192,14 +192,14 @@ def _rate(customer: Customer, invoice: Invoice) -> Decimal:
 def named(customer: Customer, invoice: Invoice) -> Invoice | None:
     """Find an invoice in a newer document and return it, or None if the document doesn't contain it.
 
-    The invoice is found by its id, or by its number if it has no id.
+    The invoice is found by its id, or else by its number, because an invoice that a document shows under
+    another id isn't gone. Numbers are unique in a product (inferred).
     """
-    meant = canonical(invoice.id)
-    for subscription in customer.subscriptions:
-        for found in subscription.invoices:
-            if canonical(found.id) == meant if meant else found.number == invoice.number:
-                return found
-    return None
+    meant, number = canonical(invoice.id), invoice.number
+    shown = [found for subscription in customer.subscriptions for found in subscription.invoices]
+    by_id = (found for found in shown if meant and canonical(found.id) == meant)
+    by_number = (found for found in shown if number is not None and found.number == number)
+    return next(by_id, None) or next(by_number, None)
 
 
 def _title(review: "Review") -> str:

@@ -120,7 +120,7 @@ class Review(Shown):
         )
         if earlier := [moment for moment in billed if moment is not None and moment < end]:
             return max(earlier)
-        created = (it.created_datetime for it in (self.invoice, *subscriptions))
+        created = (self.invoice.created_datetime, *(each.created_datetime for each in subscriptions))
         return min((moment for moment in created if moment is not None), default=None)
 
     def quantity(self, item: str) -> Decimal:
