@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.cheddar import Clock, FakeCheddar, answer_lost, broken, lost_on_the_way, never_left
 
-from tallyhook import Error, NoAnswer, NotFound, PreconditionFailed, documents, events
+from tallyhook import AsyncClient, Error, NoAnswer, NotFound, PreconditionFailed, documents, events
 from tallyhook.review import (
     EarlierInvoiceOutstanding,
     Outcome,
@@ -656,6 +656,39 @@ async def test_a_document_of_another_customer_is_not_read() -> None:
     with pytest.raises(ReviewFailed, match="another customer's document: its code differs"):
         await attempt(cheddar, Memory(), first)
     assert cheddar.calls == ["get"]
+
+
+@pytest.mark.parametrize(
+    ("code", "id", "is_right"),
+    [("ACME", "p-1", True), ("ACME", "p-2", False), ("OTHER", "p-1", False), (None, "P-1", True)],
+)
+async def test_a_client_of_another_product_sends_nothing(
+    code: str | None, id: str | None, is_right: bool
+) -> None:
+    """The hook names its product by code and id, and both must fit."""
+    cheddar = FakeCheddar()
+    transport = httpx.MockTransport(cheddar)
+    async with AsyncClient(code, "ops@example.com", "secret", product_id=id, transport=transport) as client:
+        if is_right:
+            await first(hook_review(cheddar)).aapply(client, Memory())
+        else:
+            with pytest.raises(ValueError, match="different product"):
+                await first(hook_review(cheddar)).aapply(client, Memory())
+    assert bool(cheddar.calls) is is_right
+
+
+async def test_a_run_that_is_refused_is_not_waited_for() -> None:
+    cheddar, memory = FakeCheddar(), Memory()
+
+    def refused(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        return httpx.Response(412, text="<error id='1' code='412' auxCode='customer:no'>No</error>")
+
+    cheddar.faults[3] = refused  # get, get, run
+    declare = lambda review: review.run_when_done() or review  # noqa: E731 - it is handed on under this name
+    with pytest.raises(PreconditionFailed):
+        await attempt(cheddar, memory, declare)
+    assert (await memory.entries())[-1] == Refused(number=0)
+    assert (await attempt(cheddar, memory, declare)).ran
 
 
 async def test_a_paid_invoice_without_a_free_item_is_right() -> None:

@@ -153,3 +153,16 @@ def test_what_a_person_is_shown_changes_only_when_somebody_changes_the_invoice(r
     assert shown(cheddar.document().replace('id="c1"', 'id="c2"')) != before
     cheddar.billed_items["GB"] += 1
     assert shown(cheddar.document()) != before
+
+
+def test_a_custom_charge_with_an_items_code_is_not_its_overage(review: Review) -> None:
+    """Ten at 1.00 for something called GB: the units above the two included are still those of the item."""
+    custom = charged("c1", "GB", "1.00") | {"quantity": "10"}
+    review.set_quantity("GB", 12)
+    written = FakeCheddar(billed_items={"GB": Decimal(5)}, billed_charges=[custom]).document()
+    (change,) = compare(review, documents.customer(written.encode())).changes
+    assert change == SetQuantity(item="GB", quantity=Decimal(12), was=Decimal(5), contradicted=True)
+    # The custom charge comes first, and the item has no line.
+    written = FakeCheddar(billed_items={}, billed_charges=[custom]).document()
+    (change,) = compare(review, documents.customer(written.encode())).changes
+    assert change == SetQuantity(item="GB", quantity=Decimal(12), was=None, contradicted=False)

@@ -85,6 +85,27 @@ def test_a_charge_without_an_id_is_claimed_by_nobody() -> None:
     assert found == [Added(number=1, charge_id="x1", marked=True)]
 
 
+@pytest.mark.parametrize(
+    ("charge", "may_be_ours"),
+    [
+        (Charge(id="x1", code="A", type="custom", each_amount=Decimal(5), quantity=1), True),
+        (Charge(id="x1", code="rewritten", type="custom", each_amount=Decimal(5), quantity=1), True),
+        (Charge(id="x1", code=" a", type="recurring", each_amount=Decimal(5), quantity=1), True),
+        (Charge(id="x1", code="PLAN", type="recurring", each_amount=Decimal(5), quantity=1), False),
+        (Charge(id="x1", code="A", type="custom", each_amount=Decimal(6), quantity=1), False),
+        (Charge(id="x1", code="A", type="custom", each_amount=Decimal(5), quantity=2), False),
+        (Charge(code="A", type="custom", each_amount=Decimal(5), quantity=1), False),
+    ],
+)
+def test_which_charges_a_request_may_have_added(charge: Charge, may_be_ours: bool) -> None:
+    """A charge from the plan looks new, because it gets its id only when the period closes."""
+    asked = adding(1)
+    assert bool(Ledger([asked]).candidates(asked, [charge])) is may_be_ours
+    known = Adding(number=1, charge=asked.charge, before=("x1",), at=AT)
+    assert Ledger([known]).candidates(known, [charge]) == []
+    assert Ledger([asked, seen(1, kept=True)]).candidates(asked, [charge]) == []
+
+
 def test_a_clock_that_is_set_is_not_time_that_has_passed() -> None:
     half = timedelta(minutes=5)
     ledger = Ledger([adding(1)], 2 * half)
