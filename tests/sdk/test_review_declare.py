@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from tests.cheddar import FakeCheddar
 
-from tallyhook import calls, documents, events
+from tallyhook import Charge, Customer, Invoice, Plan, Subscription, calls, documents, events
 from tallyhook.review import Period, Review
 from tallyhook.review.journal import Declared, DeclaredCharge, decode, encode
+
+BILLED = datetime(2030, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -45,6 +47,20 @@ def test_without_a_period_before_the_first_bill() -> None:
     hook["subscription"]["createdDatetime"] = "2030-02-14T00:00:00+00:00"
     review = Review.from_hook(events.decode(json.dumps(hook).encode()))
     assert review.period.start == datetime(2030, 2, 14, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("frequency", "start"), [("monthly", 1), ("none", 12)])
+def test_a_plan_that_bills_no_periods_begins_none(frequency: str, start: int) -> None:
+    """Changed on the 12th to a plan that bills on 1 March. A monthly plan has billed on the 1st before."""
+    first, changed, end = datetime(2030, 2, 1, tzinfo=UTC), datetime(2030, 2, 12, tzinfo=UTC), BILLED
+    paid = Invoice(id="1", number=1, billing_datetime=first, paid_transaction_id="t")
+    held = Invoice(id="2", number=2, billing_datetime=end, charges=(Charge(id="c", type="recurring"),))
+    old = Subscription(
+        id="a", plan=Plan(billing_frequency=frequency), created_datetime=first, invoices=(paid,)
+    )
+    new = Subscription(id="b", created_datetime=changed, invoices=(held,))
+    review = Review.of(Customer(id="9", subscriptions=(new, old)))
+    assert review.period == Period(datetime(2030, 2, start, tzinfo=UTC), end)
 
 
 @pytest.mark.parametrize("missing", ["customer", "subscription"])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -118,7 +119,10 @@ class Review(Shown):
         billed = (
             it.billing_datetime for each in subscriptions for it in each.invoices if it.type != "one-time"
         )
-        if earlier := [moment for moment in billed if moment is not None and moment < end]:
+        # Only after a plan that bills no periods does it begin one.
+        pairs = pairwise(self.customer.subscriptions)
+        begun = (each.created_datetime for each, older in pairs if older.plan.billing_frequency == "none")
+        if earlier := [it for it in (*billed, *begun) if it is not None and it < end]:
             return max(earlier)
         created = (self.invoice.created_datetime, *(each.created_datetime for each in subscriptions))
         return min((moment for moment in created if moment is not None), default=None)
