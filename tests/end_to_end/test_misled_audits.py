@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from tallyhook import InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
-from tallyhook.audit import Audit, Chargemonk, FileJournal, Outcome, Standing, System, apply
+from tallyhook import Client, InvoicePeriod, PaymentInput, calls, chargemonk, cleverbridge, fusebill
+from tallyhook.audit import Audit, Chargemonk, Cheddar, FileJournal, Outcome, Standing, System, apply
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
 from tallyhook_mock.faults import Fault, FaultKind
 
-from .test_usage_audit import DAY, END, EVE, KEY, PASSWORD, START, TOKEN, Stage, catalog
+from .test_usage_audit import DAY, END, EVE, KEY, PASSWORD, START, TOKEN, USER, Stage, catalog
 
 
 class Tampering(httpx.BaseTransport):
@@ -388,3 +388,33 @@ def test_a_renewal_needs_an_offset(stage: Tampered) -> None:
 
 def chargemonk_in(stage: Tampered, end: datetime) -> Chargemonk:
     return Chargemonk(stage.chargemonk, {"mill": end}, {"blocks": Decimal("1.00")})
+
+
+def test_a_customer_that_can_not_be_read_hides_no_other(stage: Tampered) -> None:
+    stage.server.advance("1h")
+    card = PaymentInput(
+        cc_number="4111111111111111",
+        cc_expiration="12/2030",
+        cc_first_name="Ada",
+        cc_last_name="Lamp",
+        cc_zip="90210",
+    )
+    stage.cheddar.new_customer("ADA", "Ada", "Lamp", "ada@lamp.example", "BASE", payment=card)
+    stage.server.advance("1mo")
+    held = stage.cheddar.get_customer("IDA").subscription.outstanding_invoice
+    assert held is not None
+    assert held.billing_datetime is not None
+    gateway = Tampering()
+    gateway.rewrites = {held.billing_datetime.isoformat(): "some day"}
+    through: Any = {"base_url": stage.server.xml, "retries": 0, "transport": gateway}
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", 8)
+
+    with Client("ACME", USER, PASSWORD, **through) as client:
+        outcomes = list(apply(usage, [Cheddar(client, {"blocks": "GB25"})], now=stage.now))
+    assert [(each.window.account, each.standing) for each in outcomes] == [
+        ("ADA", Standing.SET),
+        ("", Standing.FAILED),
+    ]
+    assert "IDA: " in outcomes[1].problem

@@ -33,22 +33,36 @@ class Cheddar:
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each held invoice.
 
-        Canceled subscriptions are left out, because running their invoices would undo the cancellation.
+        Canceled subscriptions are left out, because running their invoices would undo the cancellation. If a
+        customer can't be read, raises LookupError after it has yielded the windows of the others.
         """
+        unreadable: list[str] = []
         for customer in self._client.get_customers():
-            subscription = customer.subscription
-            invoice = subscription.outstanding_invoice
-            if invoice is not None and not (invoice.transactions or subscription.is_canceled):
-                period = Review.of(customer).period
-                yield Window(
-                    system=self.name,
-                    account=customer.code,
-                    start=period.start,
-                    end=period.end,
-                    opens=invoice.billing_datetime,
-                    kind=Kind.HOLD,
-                    invoice=invoice.id,
-                )
+            try:
+                window = self._window(customer)
+            except (DecodeError, LookupError) as error:
+                unreadable.append(f"{customer.code}: {error}")
+            else:
+                if window is not None:
+                    yield window
+        if unreadable:
+            raise LookupError("; ".join(unreadable))
+
+    def _window(self, customer: Customer) -> Window | None:
+        subscription = customer.subscription
+        invoice = subscription.outstanding_invoice
+        if invoice is None or invoice.transactions or subscription.is_canceled:
+            return None
+        period = Review.of(customer).period
+        return Window(
+            system=self.name,
+            account=customer.code,
+            start=period.start,
+            end=period.end,
+            opens=invoice.billing_datetime,
+            kind=Kind.HOLD,
+            invoice=invoice.id,
+        )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
         """Return the quantities on the invoice.
