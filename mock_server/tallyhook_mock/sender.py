@@ -73,7 +73,7 @@ class Sender:
             raise ValueError(f"{url!r} is not a URL: {error}") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError(f"{url!r} is not an http:// or https:// URL")
-        if not 0 < (parsed.port or 80) < 65536:
+        if parsed.port is not None and not 0 < parsed.port < 65536:
             raise ValueError(f"{url!r} is not a URL: its port is invalid")
         if not self.allow_remote and not is_loopback(parsed.host):
             raise ValueError(f"{url!r} is not on this machine; {self.remedy}")
@@ -131,7 +131,8 @@ def why(error: Exception, url: str) -> str:
 
 def _place(url: str) -> str:
     parts = urlsplit(url)
-    return parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
+    usual = 443 if parts.scheme == "https" else 80
+    return parts.netloc if parts.port is not None else f"{parts.netloc}:{usual}"
 
 
 def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
