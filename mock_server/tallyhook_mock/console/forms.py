@@ -1,22 +1,24 @@
 """Handles forms: checks that a form comes from this console, runs its command, and redirects to a page."""
 
 import hmac
+import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias, cast
-from urllib.parse import parse_qsl
+from dataclasses import dataclass
+from typing import Self, TypeAlias, cast
+from urllib.parse import parse_qsl, quote, unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.mock import Mock
 
 __all__ = [
     "Command",
     "Form",
+    "Notice",
     "answer",
     "command",
     "mock_of",
@@ -29,6 +31,32 @@ Form: TypeAlias = Mapping[str, str]
 Command: TypeAlias = Callable[[Mock, Form], Awaitable[str]]
 
 _MOST = 64_000  # bytes of a form
+_NOTICE = "tallyhook_notice"
+_LONGEST = 600  # characters, because cookies have a size limit
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message for the next page. It is stored in a cookie, which that page deletes."""
+
+    text: str
+    is_bad: bool = False
+
+    def put_on(self, response: Response) -> None:
+        value = quote(json.dumps([self.text[:_LONGEST], self.is_bad]), safe="")
+        response.set_cookie(_NOTICE, value, max_age=30, httponly=True, samesite="strict")
+
+    @classmethod
+    def of(cls, request: Request) -> Self | None:
+        try:
+            text, is_bad = json.loads(unquote(request.cookies.get(_NOTICE, "")))
+        except (ValueError, TypeError):
+            return None
+        return cls(str(text), bool(is_bad))
+
+    @staticmethod
+    def take_off(response: Response) -> None:
+        response.delete_cookie(_NOTICE, httponly=True, samesite="strict")
 
 
 def mock_of(request: Request) -> Mock:

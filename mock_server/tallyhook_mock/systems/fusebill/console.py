@@ -13,9 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table, Text, known, one_of, read
-from tallyhook_mock.console.forms import Form, answer, command, mock_of, read_form
+from tallyhook_mock.console.forms import Form, Notice, answer, command, mock_of, read_form
 from tallyhook_mock.console.listing import events, number, shown
-from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.control.requests import as_operator
