@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core import base
@@ -27,7 +26,7 @@ from tallyhook_mock.systems.chargemonk.state import State
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
 
-__all__ = ["ACTIONS", "ROUTES", "chargemonk_app", "face"]
+__all__ = ["ACTIONS", "ROUTES", "face"]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 ACTIONS = ()  # faults don't apply to these calls
@@ -45,24 +44,18 @@ _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
 
 
 def face(mock: "Mock") -> Face:
-    """Return the mock's Chargemonk API. Faults don't apply to it."""
-    app = chargemonk_app(lambda: mock.systems.of(State), mock.caught_up, mock.changed)
-    return Face(_serves, app)
+    """Return the mock's Chargemonk API, at the paths in `ROUTES`. Faults don't apply to it."""
+
+    def respond(request: Request, body: bytes | None) -> Response:
+        document = _carry_out(mock.systems.of(State), request, body, mock.caught_up())
+        return _answer({"status": "success", **document}, 200)
+
+    broken = Refusal("the server broke", 500)
+    return Face(_serves, api_app(respond, _refused, mock.changed, _LONGEST_BODY, broken))
 
 
 def _serves(path: str) -> bool:
     return path.strip("/") in ROUTES
-
-
-def chargemonk_app(
-    state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
-) -> ASGIApp:
-    """Return an application that serves Chargemonk's API at the paths in `ROUTES`."""
-
-    def respond(request: Request, body: bytes | None) -> Response:
-        return _answer({"status": "success", **_carry_out(state(), request, body, now())}, 200)
-
-    return api_app(respond, _refused, changed, _LONGEST_BODY, Refusal("the server broke", 500))
 
 
 def _answer(document: dict[str, Any], status: int) -> Response:
