@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.clock import ClockBusy
+from tallyhook_mock.middleware import receive_body
 from tallyhook_mock.mock import Mock
 
 __all__ = [
@@ -107,11 +108,9 @@ async def read_fields(request: Request) -> Form:
 
     The values of a repeated field are joined by spaces. None of these values contains a space.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST:
-            raise HTTPException(413, f"The form is longer than {_MOST} bytes.")
+    body = await receive_body(request, _MOST)
+    if body is None:
+        raise HTTPException(413, f"The form is longer than {_MOST} bytes.")
     try:
         fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError:
