@@ -4,7 +4,7 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Self, TypeAlias, cast
+from typing import Self, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 
 from starlette.exceptions import HTTPException
@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.clock import ClockBusy
+from tallyhook_mock.control.requests import mock_of
 from tallyhook_mock.middleware import receive_body
 from tallyhook_mock.mock import Mock
 
@@ -58,10 +59,6 @@ class Notice:
     @staticmethod
     def take_off(response: Response) -> None:
         response.delete_cookie(_NOTICE, httponly=True, samesite="strict")
-
-
-def mock_of(request: Request) -> Mock:
-    return cast(Mock, request.app.state.mock)
 
 
 def command(path: str, carry_out: Command) -> Route:
