@@ -16,7 +16,6 @@ FIXED = {
     "httpcore": "1.0.9",  # earlier ones allow h11 0.14: CVE-2025-43859, request smuggling
     "jinja2": "3.1.6",  # CVE-2025-27516, out of the sandbox
     "cryptography": "44.0.1",  # CVE-2024-12797, in its OpenSSL
-    "python-multipart": "0.0.22",  # CVE-2026-24486, writes outside of the upload directory
 }
 
 

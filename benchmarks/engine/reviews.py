@@ -57,7 +57,7 @@ class _Review:
             self._announce()
             for delivery in hooks.due(due):
                 hook = delivery.hook
-                headers = hook_headers(hook, self._town.product)
+                headers = hook_headers(hook.body, self._town.product, hook.id)
                 status = self._listen(headers, hook.body)
                 settled = hooks.record(delivery, Attempt(due, status, 0.0, headers=headers))
                 if settled is not None:

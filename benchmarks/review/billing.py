@@ -82,7 +82,11 @@ async def _serve(customers: int) -> None:
         await mock.advance(mock.clock.now() + timedelta(days=31, minutes=1))
         product = mock.state.products[PRODUCT]
         announced = [
-            (json.loads(hook.body)["customer"]["id"], hook_headers(hook, product), hook.body.decode())
+            (
+                json.loads(hook.body)["customer"]["id"],
+                hook_headers(hook.body, product, hook.id),
+                hook.body.decode(),
+            )
             for hook in mock.state.hooks.log.values()
         ]
         sys.stdout.write(json.dumps({"url": f"{url}/xml", "announced": announced}) + "\n")

@@ -8,8 +8,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tallyhook_mock.systems.cheddar.xml_documents import error_document, error_element
 
-__all__ = ["Connection", "closing", "drop", "droppable"]
+__all__ = ["HOP_BY_HOP", "Connection", "closing", "drop", "droppable"]
 
+# Headers that belong to one connection (RFC 9110), or that the next sender computes itself, in lower case.
+HOP_BY_HOP = frozenset(
+    ("connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade")
+)
 _EXTENSION = "tallyhook.drop"
 _CLOSING = "tallyhook.closing"
 _UNREADABLE = 70_400  # the error id in the answer to any request that is not valid HTTP

@@ -105,7 +105,7 @@ class Deliveries:
         """Return the headers that a hook would have if it were sent to the listener now."""
         if hook.policy is not None:
             return keyed_headers(listener)
-        return hook_headers(hook, self._mock.state.products[hook.product])
+        return hook_headers(hook.body, self._mock.state.products[hook.product], hook.id)
 
     @exact()
     def take_due(self) -> list[Delivery]:

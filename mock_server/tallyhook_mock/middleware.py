@@ -1,10 +1,13 @@
 """ASGI middleware for a billing system's API: logs each call, and applies planned faults."""
 
 import asyncio
+import base64
+import binascii
+import hmac
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import unescape
 
 from starlette.requests import Request
@@ -16,11 +19,22 @@ from tallyhook_mock.core.base import Refusal, Value
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.faults import Fault, FaultKind
 
-__all__ = ["Aim", "Face", "Watched", "api_app", "buffered", "receive_body", "with_faults", "with_retry_after"]
+__all__ = [
+    "MAX_BODY",
+    "Aim",
+    "Face",
+    "Watched",
+    "api_app",
+    "basic_user",
+    "buffered",
+    "receive_body",
+    "with_faults",
+]
 
 logger = logging.getLogger(__name__)
 
 _REASON = re.compile(rb"<error[^>]*>([^<]+)</error>")
+MAX_BODY = 1_000_000  # bytes of a call's body
 _LONGEST_REASON = 500  # characters
 _LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
 
@@ -47,14 +61,12 @@ class Face(Value, frozen=True):
         aim: returns what a request is about, or None if the request isn't a call. It also accepts calls that
             the API would refuse, because a fault may apply to them. If `aim` is None, no faults apply.
         refused: returns the answer for an ERROR or LOCK fault, in the system's format.
-        max_body: how many bytes of a request's body are read for `aim`.
     """
 
     serves: Callable[[str], bool]
     app: ASGIApp
     aim: Callable[[Scope, bytes], Aim | None] | None = None
     refused: Callable[[Fault], Response] | None = None
-    max_body: int = 1_000_000
 
 
 async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
@@ -127,11 +139,20 @@ def api_app(
     return app
 
 
-def with_retry_after(response: Response, fault: Fault) -> Response:
-    """Return the response to a call that `fault` makes fail, with a Retry-After header if it is a 503."""
-    if fault.status == 503:
-        response.headers["Retry-After"] = str(fault.retry_after)
-    return response
+def basic_user(users: Mapping[str, str], authorization: str) -> str | None:
+    """Return the name of the user with the credentials in a header Authorization. None if no user has them.
+
+    `users` maps names to passwords.
+    """
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    known = users.get(name)
+    return name if known is not None and hmac.compare_digest(known.encode(), password.encode()) else None
 
 
 class Watched:
@@ -183,7 +204,7 @@ def with_faults(
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        body, _, again = await buffered(receive, face.max_body)
+        body, _, again = await buffered(receive, MAX_BODY)
         # This comes before the call is carried out, because the call may delete its customer.
         target = aim(scope, body)
         if target is None:
@@ -221,7 +242,10 @@ async def _carry_out(
             await app(scope, again, _half(send))
             await drop(scope, again)
         case _:
-            await refused(fault)(scope, again, send)
+            response = refused(fault)
+            if response.status_code == 503:
+                response.headers["Retry-After"] = str(fault.retry_after)
+            await response(scope, again, send)
 
 
 async def _nowhere(message: Message) -> None:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from tallyhook import signing
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.hooks import Attempt, Delivery, Hook, Listener
+from tallyhook_mock.core.hooks import Attempt, Delivery, Listener
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = [
+    "UNSIGNED",
     "Answer",
     "Sender",
     "attempt_delivery",
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 # How many bytes of an answer are kept for display.
 KEPT_OF_ANSWER = 2048
+# The headers of every hook.
+UNSIGNED = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
 
 
 class Answer(Value, frozen=True):
@@ -73,7 +76,7 @@ class Sender:
             raise ValueError(f"{url!r} is not a URL: {error}") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError(f"{url!r} is not an http:// or https:// URL")
-        if not 0 < (parsed.port or 80) < 65536:
+        if parsed.port is not None and not 0 < parsed.port < 65536:
             raise ValueError(f"{url!r} is not a URL: its port is invalid")
         if not self.allow_remote and not is_loopback(parsed.host):
             raise ValueError(f"{url!r} is not on this machine; {self.remedy}")
@@ -131,29 +134,24 @@ def why(error: Exception, url: str) -> str:
 
 def _place(url: str) -> str:
     parts = urlsplit(url)
-    return parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
+    usual = 443 if parts.scheme == "https" else 80
+    return parts.netloc if parts.port is not None else f"{parts.netloc}:{usual}"
 
 
-def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
-    """Return the headers that a hook would have if it were sent now, signed with its product's scheme.
+def hook_headers(body: bytes, product: Product, id: int, at: datetime | None = None) -> dict[str, str]:
+    """Return the headers of a hook with this body and id, signed with its product's scheme.
 
-    If the signature includes a time, it is the real time, not the mock's, because listeners compare it with
-    their own clock.
+    `at` is the time in the signature, if the scheme has one. If it is None, the signature has the real time,
+    not the mock's, because listeners compare it with their own clock.
     """
     scheme = signing.SCHEMES[product.signature]
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "tallyhook-mock",
-        **scheme.sign(hook.body, product.secret, id=ids.text(hook.id), at=datetime.now(UTC)),
-    }
+    return UNSIGNED | scheme.sign(body, product.secret, id=ids.text(id), at=at or datetime.now(UTC))
 
 
 def keyed_headers(listener: Listener) -> dict[str, str]:
     """Return the headers of an unsigned hook. If the listener has a key, they contain it in Base64."""
-    headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
-    if listener.header:
-        headers[listener.header] = base64.b64encode(listener.key.encode()).decode()
-    return headers
+    key = {listener.header: base64.b64encode(listener.key.encode()).decode()} if listener.header else {}
+    return UNSIGNED | key
 
 
 def is_loopback(host: str) -> bool:

@@ -306,24 +306,31 @@ class NotifyingServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an application over HTTP inside this context, which yields the application's URL.
+async def serving(
+    app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, identity: "Identity | None" = None
+) -> AsyncIterator[str]:
+    """Serve an application inside this context, which yields the application's URL.
 
-    Port 0 chooses a free port. May raise OSError.
+    Port 0 chooses a free port. With an `identity`, the server speaks https. May raise OSError, and
+    RuntimeError if the server can't be started.
     """
     with bind(host, port) as listening:
-        server = _Server(configure(app))
+        server = _Server(configure(app, identity))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not task.done():
             await asyncio.sleep(0.005)
         if task.done():
             await task
-            raise RuntimeError("the server could not be started; see its log")
+            raise RuntimeError(_NOT_STARTED)
         try:
-            yield f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+            scheme = "https" if identity else "http"
+            yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task
+
+
+_NOT_STARTED = "the server could not be started; see its log"
 
 
 class _Server(uvicorn.Server):
@@ -331,3 +338,9 @@ class _Server(uvicorn.Server):
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
         return nullcontext()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        except SystemExit:  # it would end the event loop
+            raise RuntimeError(_NOT_STARTED) from None

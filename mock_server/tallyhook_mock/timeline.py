@@ -47,13 +47,9 @@ class Timeline:
         self._entries: dict[tuple[str, str, str], list[Entry]] = {}  # by system, product and customer
         self._dropped: Counter[tuple[str, str, str]] = Counter()  # how many entries were dropped
 
-    def entries(self, product: str, customer: str) -> Iterable[Entry]:
-        """Return the entries of a customer, oldest first. The entries of a deleted customer are kept."""
-        return tuple(self._entries.get((CHEDDAR, product, customer), ()))
-
-    def entries_of(self, system: str, account: str) -> Iterable[Entry]:
-        """Return the entries of an account in another system, such as `fusebill`, oldest first."""
-        return tuple(self._entries.get((system, "", account), ()))
+    def entries(self, account: str, *, system: str = CHEDDAR, product: str = "") -> tuple[Entry, ...]:
+        """Return an account's entries, oldest first. The entries of a deleted account are kept."""
+        return tuple(self._entries.get((system, product, account), ()))
 
     def numbered(self, account: str, *, system: str = CHEDDAR, product: str = "") -> Mapping[int, Entry]:
         """Return an account's entries by number.
@@ -75,7 +71,7 @@ class Timeline:
             event.charge.code if event.charge else event.item,
             event.quantity,
         )
-        self._add(event.customer.product.code, event.customer.code, entry)
+        self._put((CHEDDAR, event.customer.product.code, event.customer.code), entry)
 
     def noted(self, system: str, what: Happening) -> None:
         """Add an event of a system other than Cheddar."""
@@ -103,9 +99,6 @@ class Timeline:
         """Add the names of a call's unknown parameters. If `customer` is empty, only count the entry."""
         note = f"{action}: {', '.join(names)}"
         self._put((CHEDDAR, product, customer), Entry(at, IGNORED, note, "system"))
-
-    def _add(self, product: str, customer: str, entry: Entry) -> None:
-        self._put((CHEDDAR, product, customer), entry)
 
     def _put(self, key: tuple[str, str, str], entry: Entry) -> None:
         self.counts[entry.kind] += 1

@@ -54,7 +54,7 @@ def test_a_subscription_begins_now_or_has_a_history() -> None:
         (4, "2026-03-10", "new", Decimal("600.00")),
     ]
     assert state.next_due() == datetime.fromisoformat("2026-03-31T00:00:00Z")
-    assert [entry.kind for entry in mock.timeline.entries_of("chargemonk", "new")] == [
+    assert [entry.kind for entry in mock.timeline.entries("new", system="chargemonk")] == [
         "newSubscription",
         "invoice",
     ]

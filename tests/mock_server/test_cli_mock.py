@@ -172,7 +172,7 @@ def test_what_can_not_be_done_is_said_in_one_line(tmp_path: Path) -> None:
             assert done.stdout == ""
 
 
-MOCKS_OWN = ("cryptography", "httptools", "jinja2", "python_multipart", "respx", "starlette", "uvicorn")
+MOCKS_OWN = ("cryptography", "httptools", "jinja2", "respx", "starlette", "uvicorn")
 
 
 def run_without(missing: Sequence[str], *arguments: str) -> subprocess.CompletedProcess[str]:

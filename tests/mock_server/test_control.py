@@ -181,6 +181,7 @@ def test_listeners_are_made_shown_and_removed(control: httpx.Client) -> None:
     [
         ({}, 400, "url: a value is required"),
         ({"url": "http://hooks.example/"}, 400, "is not on this machine"),
+        ({"url": "http://localhost:0/"}, 400, "'http://localhost:0/' is not a URL: its port is invalid"),
         ({"url": "http://localhost/", "events": ["signup"]}, 400, "signup: not one of newSubscription, "),
         ({"url": "http://localhost/", "events": [["x"]]}, 400, "is not a string"),
         ({"url": "http://localhost/", "product": "NO"}, 404, "product: one of LANTERN is required"),

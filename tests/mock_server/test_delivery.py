@@ -14,7 +14,7 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.core.hooks import RETRY_PAUSES
-from tallyhook_mock.sender import Sender
+from tallyhook_mock.sender import Sender, why
 
 from .loopback import SECRET, Api, Received, catalog, listening
 
@@ -249,6 +249,19 @@ def test_what_a_listener_does_wrong_is_written_down(server: Server) -> None:
     assert gone.answer
     assert failed.answer == "x" * 2048
     assert len(elsewhere.received) == 1  # the redirect was not followed
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://localhost/hooks", "localhost:80"),
+        ("https://localhost/hooks", "localhost:443"),
+        ("http://localhost:8000/hooks", "localhost:8000"),
+        ("http://localhost:0/hooks", "localhost:0"),
+    ],
+)
+def test_a_refused_connection_is_told_with_its_port(url: str, place: str) -> None:
+    assert why(ConnectionRefusedError(), url) == f"connection refused by {place}"
 
 
 def test_hooks_do_not_leave_the_machine_unless_allowed() -> None:

@@ -67,8 +67,8 @@ def test_of_what_happened_to_each_the_latest_is_kept() -> None:
     for kind in ("subscribed", "charged", "canceled"):
         timeline.noted("fusebill", Happening(kind, START, "operator", "1"))
     timeline.noted("fusebill", Happening("subscribed", START, "operator", "2"))
-    assert [entry.kind for entry in timeline.entries_of("fusebill", "1")] == ["charged", "canceled"]
-    assert [entry.kind for entry in timeline.entries_of("fusebill", "2")] == ["subscribed"]
+    assert [entry.kind for entry in timeline.entries("1", system="fusebill")] == ["charged", "canceled"]
+    assert [entry.kind for entry in timeline.entries("2", system="fusebill")] == ["subscribed"]
     assert timeline.counts == {"subscribed": 2, "charged": 1, "canceled": 1}
 
 

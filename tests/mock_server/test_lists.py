@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import html as markup
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.core.pages import page_of
+from tallyhook_mock.console.listing import page_of
 
 from .command import Command, run
 from .loopback import Api, catalog, listening

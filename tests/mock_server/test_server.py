@@ -17,9 +17,10 @@ from typing import Any
 import httpx
 import pytest
 from cryptography import x509
+from starlette.types import Receive, Scope, Send
 
 from tallyhook_mock import CatalogError, Mock, create_app, serve
-from tallyhook_mock.server import bind
+from tallyhook_mock.server import bind, serving
 from tallyhook_mock.tls import default_directory, make_identity
 
 from .loopback import Api, catalog, listening
@@ -229,3 +230,13 @@ def test_the_authority_is_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatc
 def test_a_port_is_had_by_one_only() -> None:
     with bind("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
         bind("127.0.0.1", first.getsockname()[1])
+
+
+async def test_an_application_that_does_not_start_is_an_error_and_no_end_of_the_loop() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    with pytest.raises(RuntimeError, match="the server could not be started"):
+        async with serving(broken):
+            pass

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ended", "listen"]
 
-# Headers that belong to one connection (RFC 9110), and headers that the next sender computes itself.
-_OWN = frozenset(("connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"))
 _ROOT = "/hooks"
 
 
@@ -193,15 +191,17 @@ async def _passed_on(
     import httpx
     from starlette.responses import Response
 
+    from tallyhook_mock.connection import HOP_BY_HOP
     from tallyhook_mock.sender import why
 
-    kept = [(name, value) for name, value in headers.items() if name.lower() not in _OWN]
+    kept = [(name, value) for name, value in headers.items() if name.lower() not in HOP_BY_HOP]
     try:
         answer = await http.post(url, content=body, headers=kept)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Response(f"{url}: {why(error, url)}", 502)
     # httpx has already decoded the content.
-    given = {name: value for name, value in answer.headers.items() if name not in _OWN | {"content-encoding"}}
+    dropped = HOP_BY_HOP | {"content-encoding"}
+    given = {name: value for name, value in answer.headers.items() if name not in dropped}
     return Response(answer.content, answer.status_code, given)
 
 

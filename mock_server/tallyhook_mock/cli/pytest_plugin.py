@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-_NEEDED = ("cryptography", "httptools", "jinja2", "python_multipart", "starlette", "uvicorn")
+_NEEDED = ("cryptography", "httptools", "jinja2", "starlette", "uvicorn")
 
 
 def pytest_configure(config: pytest.Config) -> None:

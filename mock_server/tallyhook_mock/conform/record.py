@@ -16,23 +16,11 @@ from starlette.routing import Route
 
 from tallyhook_mock.conform.account import Unusable
 from tallyhook_mock.conform.pseudonyms import Pseudonyms
+from tallyhook_mock.connection import HOP_BY_HOP
 
 __all__ = ["Exchange", "Recorder", "read_recording"]
 
-# Headers that are not forwarded: they belong to one connection (RFC 9110), or the next sender computes them.
-_OWN = frozenset(
-    (
-        "connection",
-        "content-encoding",
-        "content-length",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_DROPPED = HOP_BY_HOP | {"content-encoding", "proxy-authorization"}  # headers that are not forwarded
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 
@@ -82,14 +70,14 @@ class Recorder:
         below = path.removeprefix(prefix) if prefix != "/" else path
         query = request.url.query
         url = f"{self._upstream}{below}" + (f"?{query}" if query else "")
-        headers = [(name, value) for name, value in request.headers.items() if name not in _OWN]
+        headers = [(name, value) for name, value in request.headers.items() if name not in _DROPPED]
         try:
             answer = await self._http.request(request.method, url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Response(f"{self._upstream}: {error or type(error).__name__}", 502)
         is_form = "form" in request.headers.get("content-type", "")
         self._keep(request.method, below, query, body.decode("utf-8", "replace") if is_form else "", answer)
-        kept = {name: value for name, value in answer.headers.items() if name not in _OWN}
+        kept = {name: value for name, value in answer.headers.items() if name not in _DROPPED}
         return Response(answer.content, answer.status_code, kept)
 
     def _keep(self, method: str, path: str, query: str, form: str, answer: httpx.Response) -> None:

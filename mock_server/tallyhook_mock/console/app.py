@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tallyhook_mock.console import calls, clock, door, faults, hooks, listeners, live, overview, theme
-from tallyhook_mock.console.guard import Guard
-from tallyhook_mock.console.page import page
+from tallyhook_mock.console import calls, clock, faults, hooks, listeners, live, overview
+from tallyhook_mock.console.guard import ENTRY, Guard
+from tallyhook_mock.console.page import THEME, page
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import parts
 
@@ -37,8 +37,8 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
                     *calls.ROUTES,
                     *listeners.ROUTES,
                     *faults.ROUTES,
-                    *theme.ROUTES,
-                    *door.ROUTES,
+                    THEME,
+                    ENTRY,
                     Route("/live", live.stream),
                     Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
                 ],

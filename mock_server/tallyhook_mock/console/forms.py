@@ -1,22 +1,26 @@
 """Handles forms: checks that a form comes from this console, runs its command, and redirects to a page."""
 
 import hmac
+import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias, cast
-from urllib.parse import parse_qsl
+from dataclasses import dataclass
+from typing import Self, TypeAlias
+from urllib.parse import parse_qsl, quote, unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.console.notice import Notice
+from tallyhook_mock.control.requests import mock_of
+from tallyhook_mock.middleware import receive_body
 from tallyhook_mock.mock import Mock
 
 __all__ = [
     "Command",
     "Form",
+    "Notice",
     "answer",
     "command",
     "mock_of",
@@ -29,10 +33,32 @@ Form: TypeAlias = Mapping[str, str]
 Command: TypeAlias = Callable[[Mock, Form], Awaitable[str]]
 
 _MOST = 64_000  # bytes of a form
+_NOTICE = "tallyhook_notice"
+_LONGEST = 600  # characters, because cookies have a size limit
 
 
-def mock_of(request: Request) -> Mock:
-    return cast(Mock, request.app.state.mock)
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message for the next page. It is stored in a cookie, which that page deletes."""
+
+    text: str
+    is_bad: bool = False
+
+    def put_on(self, response: Response) -> None:
+        value = quote(json.dumps([self.text[:_LONGEST], self.is_bad]), safe="")
+        response.set_cookie(_NOTICE, value, max_age=30, httponly=True, samesite="strict")
+
+    @classmethod
+    def of(cls, request: Request) -> Self | None:
+        try:
+            text, is_bad = json.loads(unquote(request.cookies.get(_NOTICE, "")))
+        except (ValueError, TypeError):
+            return None
+        return cls(str(text), bool(is_bad))
+
+    @staticmethod
+    def take_off(response: Response) -> None:
+        response.delete_cookie(_NOTICE, httponly=True, samesite="strict")
 
 
 def command(path: str, carry_out: Command) -> Route:
@@ -79,11 +105,9 @@ async def read_fields(request: Request) -> Form:
 
     The values of a repeated field are joined by spaces. None of these values contains a space.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST:
-            raise HTTPException(413, f"The form is longer than {_MOST} bytes.")
+    body = await receive_body(request, _MOST)
+    if body is None:
+        raise HTTPException(413, f"The form is longer than {_MOST} bytes.")
     try:
         fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError:

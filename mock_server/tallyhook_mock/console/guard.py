@@ -4,17 +4,20 @@ import hashlib
 import hmac
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tallyhook_mock.console.forms import answer, read_fields
 from tallyhook_mock.console.page import page
 from tallyhook_mock.control.guard import other_site, stranger
 
-__all__ = ["COOKIE", "Guard", "pass_for"]
+__all__ = ["ENTRY", "Guard"]
 
-COOKIE = "tallyhook_pass"
-DOOR = "/console/door"
+_COOKIE = "tallyhook_pass"
+_DOOR = "/console/door"
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -29,7 +32,7 @@ _HEADERS = {
 }
 
 
-def pass_for(token: str) -> str:
+def _pass_for(token: str) -> str:
     """Return a cookie that proves that a browser sent the token. The token can't be read from it."""
     return hmac.new(token.encode(), b"tallyhook console", hashlib.sha256).hexdigest()
 
@@ -60,15 +63,15 @@ class Guard:
 
     def _objection(self, scope: Scope) -> str | None:
         path: str = scope["path"]
-        is_open = bool(self._token) and (path == DOOR or path.startswith("/console/static/"))
+        is_open = bool(self._token) and (path == _DOOR or path.startswith("/console/static/"))
         why = None if is_open or self._has_pass(scope) else stranger(scope)
         if why is None and scope["method"] not in ("GET", "HEAD"):
             why = other_site(scope)
         return why
 
     def _has_pass(self, scope: Scope) -> bool:
-        shown = HTTPConnection(scope).cookies.get(COOKIE, "")
-        return bool(self._token) and hmac.compare_digest(shown.encode(), pass_for(self._token).encode())
+        shown = HTTPConnection(scope).cookies.get(_COOKIE, "")
+        return bool(self._token) and hmac.compare_digest(shown.encode(), _pass_for(self._token).encode())
 
     def _refusal(self, request: Request, why: str) -> Response:
         return page(
@@ -79,3 +82,18 @@ class Guard:
             why=f"The console {why}.",
             has_door=bool(self._token),
         )
+
+
+async def _enter(request: Request) -> RedirectResponse:
+    """Give a browser a cookie for the console if it sends the token. Answers 403 for a wrong token."""
+    form = await read_fields(request)
+    token: str = request.app.state.token
+    if not token or not hmac.compare_digest(form.get("pass", "").encode(), token.encode()):
+        raise HTTPException(403, "Wrong token.")
+    response = answer(form)
+    is_tls = request.url.scheme == "https"
+    response.set_cookie(_COOKIE, _pass_for(token), httponly=True, samesite="strict", secure=is_tls)
+    return response
+
+
+ENTRY = Route("/door", _enter, methods=["POST"])

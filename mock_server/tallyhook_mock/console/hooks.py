@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -10,14 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tallyhook import signing
 from tallyhook_mock.console.forms import Form, command, mock_of
 from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.signature import check_signature
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import Attempt, DeliveryState, Hook
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import policies
+from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
@@ -91,8 +93,33 @@ async def show(request: Request) -> Response:
         product=product,
         latest=latest,
         curl=_curl(hook, latest) if latest else "",
-        checks=check_signature(hook, product, latest) if latest and product else [],
+        checks=_check_signature(hook, product, latest) if latest and product else [],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One header of a signature: the value that was sent, and the value that was recomputed."""
+
+    name: str
+    sent: str
+    computed: str
+
+    @property
+    def is_right(self) -> bool:
+        return self.sent == self.computed
+
+
+def _check_signature(hook: Hook, product: Product, attempt: Attempt) -> list[Check]:
+    """Recompute the signature of a delivery attempt from the hook's body and the product's present secret.
+
+    Returns one comparison for each header.
+    """
+    written = attempt.headers.get(signing.STANDARD_TIMESTAMP_HEADER, "0")  # for schemes that sign a time
+    computed = signing.SCHEMES[product.signature].sign(
+        hook.body, product.secret, id=ids.text(hook.id), at=datetime.fromtimestamp(int(written), UTC)
+    )
+    return [Check(name, attempt.headers.get(name, ""), value) for name, value in computed.items()]
 
 
 def _curl(hook: Hook, latest: Attempt) -> str:

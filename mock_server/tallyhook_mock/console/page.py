@@ -6,21 +6,25 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.routing import Route
 
 from tallyhook_mock.console import words
-from tallyhook_mock.console.forms import mock_of
-from tallyhook_mock.console.notice import Notice
+from tallyhook_mock.console.forms import Notice, answer, mock_of, read_form
 from tallyhook_mock.console.systems import links
-from tallyhook_mock.console.theme import theme_of
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import quantity_text
 from tallyhook_mock.picture import story
 
-__all__ = ["page"]
+__all__ = ["THEME", "page"]
 
 # The script sends this header when it refreshes a page, so that the refresh does not consume the notice.
 _LOOK = "x-tallyhook-look"
+
+# The colour theme: light, dark, or the operating system's. A cookie stores it, so no script is needed.
+_THEME = "tallyhook_theme"
+_THEMES = ("auto", "light", "dark")
+_YEAR = 365 * 24 * 3600
 
 _ROOM = Path(__file__).parents[1]
 _environment = Environment(
@@ -81,7 +85,7 @@ def page(
         here=f"{path}?{request.url.query}" if request.url.query else path,
         path=path,
         form_token=request.app.state.form_token,
-        theme=theme_of(request),
+        theme=_theme_of(request),
         notice=notice,
         **values,
     )
@@ -89,3 +93,19 @@ def page(
     if notice is not None:
         Notice.take_off(response)
     return response
+
+
+def _theme_of(request: Request) -> str:
+    wanted = request.cookies.get(_THEME, "")
+    return wanted if wanted in _THEMES else "auto"
+
+
+async def _choose_theme(request: Request) -> RedirectResponse:
+    form = await read_form(request)
+    response = answer(form)
+    if form.get("theme") in _THEMES:
+        response.set_cookie(_THEME, form["theme"], max_age=_YEAR, httponly=True, samesite="strict")
+    return response
+
+
+THEME = Route("/theme", _choose_theme, methods=["POST"])

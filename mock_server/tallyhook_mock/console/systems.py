@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from markupsafe import Markup
+from starlette.requests import Request
+
+from tallyhook_mock.console.forms import mock_of
+from tallyhook_mock.console.listing import events
+from tallyhook_mock.picture.bills import COMING
+from tallyhook_mock.picture.life import story_of
+from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems import Systems, parts, policies
 
-__all__ = ["COMING", "SHOWN", "Books", "Link", "books_of", "links"]
+__all__ = ["Books", "Link", "account_values", "books_of", "links"]
 
-SHOWN = 100  # rows of a list
-COMING = 3  # invoices of a forecast
+_SHOWN = 100  # bills of an account
 
 # With more links than this, the systems share a menu in the top bar.
 _MOST_LINKS = 6
@@ -68,3 +76,15 @@ def books_of(systems: Systems) -> list[Books]:
         Books(link, len(system.accounts()), system.billed.count, system.billed.totals, system.next_due())
         for link, system in ((link, systems.others[name]) for name, link in _others(systems).items())
     ]
+
+
+def account_values(request: Request, system: str, account: Any) -> dict[str, Any]:
+    """Return the values that the page of every account needs: its picture, forecast, bills and timeline."""
+    mock, key = mock_of(request), str(account.id)
+    return {
+        # The picture is safe HTML: `paint` escapes all text from outside.
+        "picture": Markup(paint(story_of(mock, system, account), styled=False)),
+        "coming": mock.systems.others[system].forecast(key, COMING),
+        "bills": account.bills[::-1][:_SHOWN],
+        "entries": events(request, mock.timeline.numbered(key, system=system)),
+    }

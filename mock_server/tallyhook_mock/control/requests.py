@@ -16,6 +16,7 @@ from starlette.responses import Response
 from tallyhook_mock.catalog.table import Table, read
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.middleware import receive_body
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.products import Product
 
@@ -77,11 +78,9 @@ def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
 
 async def json_object(request: Request) -> dict[str, Any]:
     """Return the body as a JSON object. Answers 400 if it is not one, and 413 if it is too long."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST:
-            raise HTTPException(413, f"the body is longer than {_MOST} bytes")
+    body = await receive_body(request, _MOST)
+    if body is None:
+        raise HTTPException(413, f"the body is longer than {_MOST} bytes")
     try:
         value = _DECODER.decode(body)
     except ArithmeticError:

@@ -30,7 +30,7 @@ from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["COMING", "Account", "Counter", "Subject", "tell_bills"]
 
-# The number of forecast invoices in a picture.
+# The number of forecast invoices in a picture and on an account's page.
 COMING = 3
 # The kind of timeline entries for charges that are added before they are billed.
 _CHARGE_ADDED = "chargeAdded"

@@ -79,7 +79,7 @@ def life_of(mock: Mock, product: Product, customer: str) -> Life:
     """Return the history of the customer with this code, even if the customer is deleted."""
     is_there = mock.state.has_customer(product, customer)
     story = tell(mock, mock.state.customer(product, customer)) if is_there else None
-    return Life(mock.timeline.entries(product.code, customer), story)
+    return Life(mock.timeline.entries(customer, product=product.code), story)
 
 
 def life_at(mock: Mock, system: str, account: str) -> Life:
@@ -93,7 +93,7 @@ def life_at(mock: Mock, system: str, account: str) -> Life:
         story = story_of(mock, system, mock.systems.others[system].account(account))
     except (LookupError, ValueError):
         story = None
-    return Life(mock.timeline.entries_of(system, account), story)
+    return Life(mock.timeline.entries(account, system=system), story)
 
 
 def story_of(mock: Mock, system: str, account: Entity) -> Story:

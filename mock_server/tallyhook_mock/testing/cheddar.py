@@ -265,7 +265,9 @@ class Cheddar(Asserts):
 
     def _told(self, invoice: Invoice) -> Bill:
         customer = invoice.subscription.customer
-        return Bill.of(invoice, self._world.mock.timeline.entries(customer.product.code, customer.code))
+        return Bill.of(
+            invoice, self._world.mock.timeline.entries(customer.code, product=customer.product.code)
+        )
 
     # -- faults
 

@@ -21,7 +21,7 @@ _ANSWER = 80  # characters
 def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
     """Return the text that a failed assert method shows about a customer and one of its invoices."""
     product = customer.product.code
-    entries = [*mock.timeline.entries(product, customer.code)]
+    entries = mock.timeline.entries(customer.code, product=product)
     hooks = mock.state.hooks.about(product, customer.code)
     parts: list[list[str]] = []
     if invoice is not None:

@@ -1,15 +1,13 @@
 """Threads and ports that all tests of a run share, because they take time to create."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallyhook_mock.server import bind, configure
+from tallyhook_mock.server import serving
 from tallyhook_mock.testing.loop import Loop
 from tallyhook_mock.tls import make_identity
 
@@ -31,11 +29,8 @@ class Address:
         self.authority = identity.authority if identity else None
         self._app: ASGIApp = _nobody
         self._loop = loop
-        self._socket = bind("127.0.0.1", 0)
-        scheme = "https" if identity else "http"
-        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = uvicorn.Server(configure(self, identity))
-        self._task = loop.run(self._start())
+        self._life = serving(self, identity=identity)
+        self.url = loop.run(self._life.__aenter__())
 
     @contextmanager
     def serving(self, app: ASGIApp) -> Iterator[None]:
@@ -47,8 +42,7 @@ class Address:
             self._app = _nobody
 
     def close(self) -> None:
-        self._loop.run(self._stop())
-        self._socket.close()
+        self._loop.run(self._life.__aexit__(None, None, None))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":  # the mock of a test runs its own lifespan
@@ -57,24 +51,6 @@ class Address:
                 await send({"type": f"lifespan.{word}.complete"})
         else:
             await self._app(scope, receive, send)
-
-    async def _start(self) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(self._serve())
-        while not self._server.started and not task.done():
-            await asyncio.sleep(0.002)
-        if task.done():
-            await task
-        return task
-
-    async def _serve(self) -> None:
-        try:
-            await self._server.serve(sockets=[self._socket])
-        except SystemExit:  # a SystemExit would end the thread
-            raise RuntimeError("the mock could not be served; its log says why") from None
-
-    async def _stop(self) -> None:
-        self._server.should_exit = True
-        await self._task
 
 
 async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:

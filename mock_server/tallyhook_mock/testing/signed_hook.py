@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import httpx
 
-from tallyhook import signing
-from tallyhook_mock.core import ids
+from tallyhook_mock.sender import UNSIGNED, hook_headers
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body, event_about
 
@@ -47,10 +46,7 @@ class SignedHook:
 
     def unsigned(self) -> "SignedHook":
         """Return the same hook without a signature."""
-        return replace(self, headers=_UNSIGNED)
-
-
-_UNSIGNED = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
+        return replace(self, headers=UNSIGNED)
 
 
 def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: datetime | None) -> SignedHook:
@@ -62,13 +58,9 @@ def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: d
     """
     product = customer.product
     content = body(event_about(customer, type, at, "operator"))
-    scheme = signing.SCHEMES[product.signature]
     moment = signed_at or datetime.now(UTC)
-
-    def headers(signed: bytes) -> Mapping[str, str]:
-        return _UNSIGNED | scheme.sign(signed, product.secret, id=ids.text(id), at=moment)
-
-    return SignedHook(type, customer.code, content, headers(content), headers(content + b" "))
+    headers, forged = (hook_headers(each, product, id, moment) for each in (content, content + b" "))
+    return SignedHook(type, customer.code, content, headers, forged)
 
 
 class ReceiverClient:

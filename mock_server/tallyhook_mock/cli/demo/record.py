@@ -50,7 +50,7 @@ class Record:
         new: list[Line] = []
         for product in self.mock.state.products.values():
             for customer in self.mock.state.customers(product):
-                entries = tuple(self.mock.timeline.entries(product.code, customer.code))
+                entries = tuple(self.mock.timeline.entries(customer.code, product=product.code))
                 for entry in entries[self._seen.get(customer.code, 0) :]:
                     if entry.kind in (DELIVERED, NOT_DELIVERED):
                         answer = entry.note.rpartition(" ")[2]

@@ -6,7 +6,6 @@ from tallyhook_mock.conform.probe import Probe
 from tallyhook_mock.conform.probes import (
     cancellations,
     changes,
-    dunning,
     held,
     invoices,
     outstanding,
@@ -18,6 +17,6 @@ __all__ = ["PROBES"]
 
 PROBES: Mapping[str, Probe] = {
     probe.rule: probe
-    for family in (signup, changes, invoices, outstanding, promotions, cancellations, held, dunning)
+    for family in (signup, changes, invoices, outstanding, promotions, cancellations, held)
     for probe in family.PROBES
 }

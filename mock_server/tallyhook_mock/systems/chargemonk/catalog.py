@@ -141,7 +141,7 @@ def dump(state: State) -> dict[str, Any]:
     """Return the present state as a section of a catalogue, without subscriptions."""
     return {
         "currency": state.currency,
-        **({"apiTokens": [MASK for _ in state.api_tokens]} if state.has_own_tokens else {}),
+        **({"apiTokens": [MASK for _ in state.api_tokens]} if state.api_tokens else {}),
         "addOnBillingCycles": state.has_billing_cycles,
         "inferredCalls": state.has_inferred_calls,
         "plans": [

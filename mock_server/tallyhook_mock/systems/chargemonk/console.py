@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,13 +9,12 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table, known, read
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import events, shown
+from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import COMING, SHOWN
+from tallyhook_mock.console.systems import account_values
 from tallyhook_mock.console.words import money
 from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.chargemonk.catalog import (
     AddOnTable,
     PlanTable,
@@ -26,7 +24,6 @@ from tallyhook_mock.systems.chargemonk.catalog import (
 )
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
 from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Subscription, cycles_text
-from tallyhook_mock.systems.chargemonk.picture import tell
 from tallyhook_mock.systems.chargemonk.rules import expected, offer
 from tallyhook_mock.systems.chargemonk.state import State
 
@@ -56,8 +53,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    mock = mock_of(request)
-    state = mock.systems.of(State)
+    state = mock_of(request).systems.of(State)
     subscription = state.subscriptions.get(request.path_params["id"])
     if subscription is None:
         raise HTTPException(404, "There is no such subscription.")
@@ -71,11 +67,7 @@ async def show(request: Request) -> Response:
         expected=expected(state, subscription),
         plans=[plan for plan in state.plans.values() if plan != subscription.next_plan],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
-        coming=state.forecast(subscription.id, COMING),
-        bills=subscription.bills[::-1][:SHOWN],
-        # The picture is safe HTML: `paint` escapes all text from outside.
-        picture=Markup(paint(tell(mock, subscription), styled=False)),
-        entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
+        **account_values(request, "chargemonk", subscription),
     )
 
 

@@ -28,7 +28,7 @@ _TURNS = {
 def tell(mock: Mock, subscription: Subscription) -> Story:
     """Return what the picture of a subscription shows: its history and its next invoices."""
     state, now = mock.systems.of(State), mock.clock.now()
-    entries = [*mock.timeline.entries_of("chargemonk", subscription.id)]
+    entries = [*mock.timeline.entries(subscription.id, system="chargemonk")]
     term, plans = subscription.current, {term.plan.code for term in subscription.terms}
     end = min(subscription.paid_until, max(term.end, now + _FARTHEST)) if term else now
     items = dict.fromkeys(line.item for bill in subscription.bills for line in bill.lines)

@@ -33,7 +33,7 @@ class State(BillingSystem):
         self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
         self.bills: list[Bill] = []  # oldest first
         self.unbilled: list[Unbilled] = []  # oldest first
-        self.api_tokens: Collection[str] = ("test_chargemonk",)
+        self.api_tokens: Collection[str] = ()  # those of a catalogue
         self.has_billing_cycles = True  # support has to enable this feature
         self.has_inferred_calls = False  # whether calls that no page shows are answered
 
@@ -44,11 +44,6 @@ class State(BillingSystem):
 
     def is_used(self) -> bool:
         return bool(self.plans or self.add_ons)
-
-    @property
-    def has_own_tokens(self) -> bool:
-        """Whether a catalogue has set API tokens."""
-        return self.api_tokens != State().api_tokens
 
     def forecast(self, id: str, count: int) -> list[Coming]:
         alone = State()

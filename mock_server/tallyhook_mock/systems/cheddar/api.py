@@ -1,10 +1,6 @@
 """The ASGI application for Cheddar's XML API: the table of calls, and the XML documents for refused calls."""
 
-import base64
-import binascii
-import hmac
 import itertools
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
@@ -14,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallyhook_mock.core import ids
+from tallyhook_mock.core import base, ids
 from tallyhook_mock.faults import Fault, FaultKind
-from tallyhook_mock.middleware import Aim, Face
+from tallyhook_mock.middleware import MAX_BODY, Aim, Face, api_app, basic_user
 from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.gateway import failure
@@ -40,7 +36,6 @@ __all__ = [
     "handler",
 ]
 
-MAX_BODY = 1_000_000
 FORM = "application/x-www-form-urlencoded"
 FIRST_ERROR = 73_542
 _FIRST_STRUCK = 91_001  # log numbers of errors from faults, far from those of real errors
@@ -48,8 +43,6 @@ _FIRST_STRUCK = 91_001  # log numbers of errors from faults, far from those of r
 _METHODS = ("GET", "POST")
 # The headers of a refusal, by its status.
 _HEADERS = {401: {"WWW-Authenticate": 'Basic realm="CheddarGetter API"'}, 405: {"Allow": ", ".join(_METHODS)}}
-
-logger = logging.getLogger("tallyhook_mock.cheddar")
 
 
 def face(mock: "Mock") -> Face:
@@ -62,12 +55,10 @@ def face(mock: "Mock") -> Face:
 
     def refused(fault: Fault) -> Response:
         refusal = _LOCKED if fault.kind is FaultKind.LOCK else _ERRORS[fault.status]
-        headers = {"Retry-After": str(fault.retry_after)} if refusal.status == 503 else {}
-        document = _refusal_document(refusal, next(error_numbers), mock.now())
-        return Response(document, refusal.status, headers, "text/xml")
+        return _refused(refusal, next(error_numbers), mock.now())
 
     app = cheddar_app(lambda: mock.state, mock.now, mock.changed, strict=mock.is_strict, ignored=mock.ignored)
-    return Face(lambda path: True, app, aim, refused, MAX_BODY)
+    return Face(lambda path: True, app, aim, refused)
 
 
 def cheddar_app(
@@ -91,42 +82,20 @@ def cheddar_app(
             code and the customer code.
     """
     error_numbers = itertools.count(FIRST_ERROR)
+
+    def respond(request: Request, form: bytes | None) -> Response:
+        return Response(_carry_out(state(), request, form, now(), strict, ignored), media_type="text/xml")
+
+    def refused(refusal: base.Refusal) -> Response:
+        return _refused(refusal, next(error_numbers), now())
+
+    xml = api_app(respond, refused, changed, max_body, _broken())
     paypal = paypal_app(state, now, changed)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(PATH):
-            await paypal(scope, receive, send)
-            return
-        request = Request(scope, receive)
-        form = await _read_form(request, max_body)
-        # Nothing is awaited from here to the answer, so each call sees a consistent state.
-        at = now()
-        try:
-            try:
-                status, document = 200, _carry_out(state(), request, form, at, strict, ignored)
-            finally:
-                changed()  # even after a refusal: a declined transaction leaves events
-        except Refusal as refusal:
-            status, document = refusal.status, _refusal_document(refusal, next(error_numbers), at)
-        except Exception:
-            logger.exception("a call broke")
-            status, document = 500, _refusal_document(_broken(), next(error_numbers), at)
-        await Response(document, status, _HEADERS.get(status), "text/xml")(scope, receive, send)
+        await (paypal if scope["path"].startswith(PATH) else xml)(scope, receive, send)
 
     return app
-
-
-async def _read_form(request: Request, limit: int) -> bytes | None:
-    """Return the whole request body, or None if it is longer than `limit` bytes.
-
-    A body that is too long is still read to its end, because otherwise the client might not get the answer.
-    """
-    chunks, length = [], 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= limit:
-            chunks.append(chunk)
-    return b"".join(chunks) if length <= limit else None
 
 
 def _carry_out(
@@ -171,18 +140,10 @@ def _sign_in(state: State, authorization: str) -> str:
 
     Raises a Refusal (401) if they are missing or wrong.
     """
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            credentials = base64.b64decode(encoded.strip(), validate=True)
-            email, _, password = credentials.decode().partition(":")
-        except (binascii.Error, ValueError):
-            pass
-        else:
-            known = state.users.get(email)
-            if known is not None and hmac.compare_digest(known.encode(), password.encode()):
-                return email
-    raise Refusal(401, "Authentication required")
+    email = basic_user(state.users, authorization)
+    if email is None:
+        raise Refusal(401, "Authentication required")
+    return email
 
 
 def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
@@ -282,20 +243,23 @@ def handler(actions: dict[str, Handler], action: str) -> Handler:
     return actions[action]
 
 
-def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
-    """Return a refusal as an `<error>` document.
+def _refused(refusal: base.Refusal, id: int, at: datetime) -> Response:
+    """Return the answer to a call that is refused: an `<error>` document.
 
-    If `refusal.customer` is set, return that customer's document with the error in it.
+    If `refusal.customer` is set, it is that customer's document with the error in it.
 
     Args:
         refusal: the refusal.
         id: the error's log number.
         at: the time of the call.
     """
+    assert isinstance(refusal, Refusal)
     element = error_element(id, refusal.status, refusal.message, refusal.aux_code)
     if refusal.customer is not None:
-        return customers_document((refusal.customer,), at, element)
-    return error_document(element)
+        document = customers_document((refusal.customer,), at, element)
+    else:
+        document = error_document(element)
+    return Response(document, refusal.status, _HEADERS.get(refusal.status), "text/xml")
 
 
 def _broken() -> Refusal:

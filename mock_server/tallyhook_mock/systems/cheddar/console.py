@@ -13,9 +13,9 @@ from starlette.routing import Route
 from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import COMING
 from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.bills import COMING
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.style import STYLE
 from tallyhook_mock.systems.cheddar.customers import Customer

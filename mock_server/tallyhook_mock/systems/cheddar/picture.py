@@ -56,7 +56,7 @@ class _Teller:
     def __init__(self, mock: Mock, customer: Customer) -> None:
         self.customer, self.product = customer, customer.product
         self.now = mock.clock.now()
-        self.entries = [*mock.timeline.entries(self.product.code, customer.code)]
+        self.entries = [*mock.timeline.entries(customer.code, product=self.product.code)]
         self.hooks = mock.state.hooks.about(self.product.code, customer.code)
         self.invoices = sorted(customer.invoices, key=lambda invoice: invoice.number)
         self.start = min(subscription.created for subscription in customer.subscriptions)

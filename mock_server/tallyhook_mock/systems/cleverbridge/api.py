@@ -1,8 +1,5 @@
 """Cleverbridge's JSON API as an ASGI application."""
 
-import base64
-import binascii
-import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +10,7 @@ from starlette.types import ASGIApp, Scope
 
 from tallyhook_mock.core.base import Refusal
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.middleware import Aim, Face, api_app, with_retry_after
+from tallyhook_mock.middleware import MAX_BODY, Aim, Face, api_app, basic_user
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.systems.cleverbridge.documents import answer, refusal_answer
 from tallyhook_mock.systems.cleverbridge.model import malformed
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIONS", "cleverbridge_app", "face"]
 
-MAX_BODY = 1_000_000
 _JSON = "application/json"
 ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
 # The errors that faults answer with. All are inferred.
@@ -41,7 +37,7 @@ def face(mock: "Mock") -> Face:
     app = cleverbridge_app(
         lambda: mock.systems.of(State), mock.caught_up, mock.changed, lambda: mock.state.users
     )
-    return Face(_serves, app, _aim, _refused, MAX_BODY)
+    return Face(_serves, app, _aim, _refused)
 
 
 def _serves(path: str) -> bool:
@@ -75,7 +71,7 @@ def _carry_out(
     """Carry out a call, and return the document to answer with."""
     if body is None:
         raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
-    name = _sign_in(state.users or users, request.headers.get("authorization", ""))
+    name = basic_user(state.users or users, request.headers.get("authorization", ""))
     if name is None:
         raise Refusal(
             401,
@@ -116,19 +112,6 @@ def _check_media(request: Request) -> None:
         raise malformed(f"Content-Type: {_JSON} is required for a POST; this mock speaks no XML")
 
 
-def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
-    """Return the name of the user with these credentials. None if no user has them."""
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        name, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    known = users.get(name)
-    return name if known is not None and hmac.compare_digest(known.encode(), password.encode()) else None
-
-
 def _aim(scope: Scope, body: bytes) -> Aim:
     """Return what faults are compared with: the call's action, and its subscription as the customer."""
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
@@ -141,4 +124,4 @@ def _aim(scope: Scope, body: bytes) -> Aim:
 
 def _refused(fault: Fault) -> Response:
     """Return the error answer that a fault asks for."""
-    return with_retry_after(refusal_answer(_ERRORS[fault.status]), fault)
+    return refusal_answer(_ERRORS[fault.status])

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Self
 
-from markupsafe import Markup
 from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,16 +12,14 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table, known, one_of, read
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import events, shown
+from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import COMING, SHOWN
+from tallyhook_mock.console.systems import account_values
 from tallyhook_mock.console.words import money
 from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.cleverbridge.charges import Price, price, renewal_lines
 from tallyhook_mock.systems.cleverbridge.model import Manner, Subscription
-from tallyhook_mock.systems.cleverbridge.picture import tell
 from tallyhook_mock.systems.cleverbridge.rules import deactivate
 from tallyhook_mock.systems.cleverbridge.state import State
 from tallyhook_mock.systems.cleverbridge.updates import MOST, Outcome, Target, update
@@ -102,11 +99,7 @@ async def show(request: Request) -> Response:
         wish=wish,
         outcome=outcome,
         objection=objection,
-        # The picture is safe HTML: `paint` escapes all text from outside.
-        picture=Markup(paint(tell(mock, subscription), styled=False)),
-        coming=state.forecast(subscription.id, COMING),
-        bills=subscription.bills[::-1][:SHOWN],
-        entries=events(request, mock.timeline.numbered(subscription.id, system="cleverbridge")),
+        **account_values(request, "cleverbridge", subscription),
     )
 
 

@@ -38,7 +38,7 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
         untold=frozenset((VAT,)),
         coming=mock.systems.of(State).forecast(subscription.id, COMING),
     )
-    return tell_bills(account, mock.timeline.entries_of("cleverbridge", subscription.id), now)
+    return tell_bills(account, mock.timeline.entries(subscription.id, system="cleverbridge"), now)
 
 
 def _subject(item: Item) -> Subject:

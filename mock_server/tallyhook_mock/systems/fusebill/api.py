@@ -1,7 +1,6 @@
 """Fusebill's JSON API as an ASGI application. It finds the call that a request makes, and answers it."""
 
 import hmac
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -9,11 +8,11 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Scope
+from starlette.types import Scope
 
 from tallyhook_mock.core import base
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.middleware import Aim, Face, api_app, with_retry_after
+from tallyhook_mock.middleware import MAX_BODY, Aim, Face, api_app
 from tallyhook_mock.systems.fusebill import (
     calls_customers,
     calls_definitions,
@@ -29,9 +28,8 @@ from tallyhook_mock.systems.fusebill.state import State
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
 
-__all__ = ["ACTIONS", "ROUTES", "face", "fusebill_app"]
+__all__ = ["ACTIONS", "ROUTES", "face"]
 
-MAX_BODY = 1_000_000
 ROUTES = (
     *calls_definitions.ROUTES,
     *calls_subscriptions.ROUTES,
@@ -39,6 +37,7 @@ ROUTES = (
     *calls_invoices.ROUTES,
 )
 ACTIONS = tuple(dict.fromkeys(action for _, _, action, _ in ROUTES))
+_USUAL_KEYS = ("fusebill-key",)  # if the catalogue has none
 # The errors that faults answer with. All are inferred.
 _ERRORS = {
     500: Refusal(500, "server", "an unexpected error occurred"),
@@ -56,26 +55,12 @@ def face(mock: "Mock") -> Face:
     def aim(scope: Scope, body: bytes) -> Aim:
         return _aim(state(), scope, body)
 
-    app = fusebill_app(state, mock.caught_up, mock.changed)
-    return Face(_serves, app, aim, _struck, MAX_BODY)
-
-
-def fusebill_app(
-    state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
-) -> ASGIApp:
-    """Return an application that serves Fusebill's API at paths that begin with `/v1/`.
-
-    Args:
-        state: returns the present state.
-        now: returns the time of a call, with a time zone.
-        changed: called after each call, before it is answered, to take the events that the call created.
-    """
-
     def respond(request: Request, body: bytes | None) -> Response:
-        return _answer(_carry_out(state(), request, body, now()))
+        return _answer(_carry_out(state(), request, body, mock.caught_up()))
 
     broken = Refusal(500, "server", "something broke; the mock's log says what")
-    return api_app(respond, _refused, changed, MAX_BODY, broken)
+    app = api_app(respond, _refused, mock.changed, MAX_BODY, broken)
+    return Face(_serves, app, aim, _struck)
 
 
 def _refused(refusal: base.Refusal) -> Response:
@@ -115,7 +100,7 @@ def _sign_in(state: State, authorization: str) -> None:
     """
     scheme, _, key = authorization.partition(" ")
     if scheme.lower() != "basic" or not any(
-        hmac.compare_digest(key.strip().encode(), known.encode()) for known in state.api_keys
+        hmac.compare_digest(key.strip().encode(), known.encode()) for known in state.api_keys or _USUAL_KEYS
     ):
         headers = {"WWW-Authenticate": 'Basic realm="Fusebill"'}
         raise Refusal(401, "Authorization", "an API key is required: Basic <key>", headers)
@@ -211,4 +196,4 @@ def _customer(state: State, action: str, number: int, given: _Given) -> str:
 
 
 def _struck(fault: Fault) -> Response:
-    return with_retry_after(_refused(_ERRORS[fault.status]), fault)
+    return _refused(_ERRORS[fault.status])

@@ -173,7 +173,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 def dump(state: State) -> dict[str, Any]:
     """Return the present state as a section of a catalogue, without customers."""
     return {
-        **({"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}),
+        **({"apiKeys": [MASK for _ in state.api_keys]} if state.api_keys else {}),
         "autoPost": state.auto_post,
         "postReadyDraftsAtRenewal": state.posts_at_renewal,
         "plans": [

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from markupsafe import Markup
 from msgspec import Meta
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
@@ -13,20 +12,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table, Text, known, one_of, read
-from tallyhook_mock.console.forms import Form, answer, command, mock_of, read_form
-from tallyhook_mock.console.listing import events, number, shown
-from tallyhook_mock.console.notice import Notice
+from tallyhook_mock.console.forms import Form, Notice, answer, command, mock_of, read_form
+from tallyhook_mock.console.listing import number, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import COMING, SHOWN
+from tallyhook_mock.console.systems import account_values
 from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.fusebill.catalog import Day, Id, Month
 from tallyhook_mock.systems.fusebill.control import DEFINITION, MoveTable, read_move
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
 from tallyhook_mock.systems.fusebill.model import Customer
-from tallyhook_mock.systems.fusebill.picture import tell
 from tallyhook_mock.systems.fusebill.request import TERMS
 from tallyhook_mock.systems.fusebill.rules import (
     create_definition,
@@ -126,11 +122,7 @@ async def show(request: Request) -> Response:
         customer=customer,
         dry_run=dry_run,
         objection=objection,
-        # The picture is safe HTML: `paint` escapes all text from outside.
-        picture=Markup(paint(tell(mock, customer), styled=False)),
-        coming=state.forecast(str(customer.id), COMING),
-        bills=customer.bills[::-1][:SHOWN],
-        entries=events(request, mock.timeline.numbered(str(customer.id), system="fusebill")),
+        **account_values(request, "fusebill", customer),
     )
 
 

@@ -46,7 +46,7 @@ def tell(mock: Mock, customer: Customer) -> Story:
         untold=charges,
         coming=mock.systems.of(State).forecast(str(customer.id), COMING),
     )
-    return tell_bills(account, mock.timeline.entries_of("fusebill", str(customer.id)), now)
+    return tell_bills(account, mock.timeline.entries(str(customer.id), system="fusebill"), now)
 
 
 def _subject(subscription: Subscription) -> Subject:

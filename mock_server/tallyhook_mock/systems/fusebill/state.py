@@ -36,7 +36,7 @@ class State(BillingSystem):
 
     def __init__(self) -> None:
         super().__init__()
-        self.api_keys: Collection[str] = ("fusebill-key",)
+        self.api_keys: Collection[str] = ()  # those of a catalogue
         self.ids = Ids(100)  # of customers, definitions, subscriptions, and charges that wait
         self.product_ids = Ids(50_000)
         self.invoice_ids = Ids(80_000)  # of drafts, their charges, invoices and purchases
@@ -61,12 +61,7 @@ class State(BillingSystem):
         return self.customer(int(id) if is_number else 0)
 
     def is_used(self) -> bool:
-        return bool(self.has_own_keys or self.frequencies or self.catalog_products or self._customers)
-
-    @property
-    def has_own_keys(self) -> bool:
-        """Whether a catalogue has set API keys."""
-        return self.api_keys != State().api_keys
+        return bool(self.api_keys or self.frequencies or self.catalog_products or self._customers)
 
     def forecast(self, id: str, count: int) -> list[Coming]:
         alone, customer = self.apart(self.account(id))
