@@ -1,7 +1,7 @@
 """Read Fusebill's answers into models, and its error answers into exceptions."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from tallyhook._call import Reader
 from tallyhook._model import Model, read
@@ -20,12 +20,16 @@ M = TypeVar("M", bound=Model)
 class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
     """An invalid field (`key`) and the reason (`value`)."""
 
+    _shown: ClassVar = ("key", "value")
+
     key: str = ""
     value: str = ""
 
 
 class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
     """An error answer (documented). Some 404 answers have a `message` instead of `errors` (client)."""
+
+    _shown: ClassVar = ("error_id", "message", "errors")
 
     error_id: str = ""
     message: str = ""
