@@ -79,13 +79,8 @@ def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPerio
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/{_ROOT}"
-    return _call(
-        "GET",
-        path,
-        f"customers/{_ROOT}",
-        documents.many(BillingPeriodDefinition),
-        repeatable=True,
-        subject=_whose(customer_id),
+    return _get(
+        path, f"customers/{_ROOT}", documents.many(BillingPeriodDefinition), subject=_whose(customer_id)
     )
 
 
@@ -96,7 +91,7 @@ def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeri
         NotFound: there is no such definition.
     """
     subject = Named("id", _id(definition, "definition"))
-    return _call("GET", _path(definition), _ROOT, _DEFINITION, repeatable=True, subject=subject)
+    return _get(_path(definition), _ROOT, _DEFINITION, subject=subject)
 
 
 def get_billing_period_definition_by_subscription(
@@ -109,7 +104,7 @@ def get_billing_period_definition_by_subscription(
     """
     action = f"{_ROOT}/GetBySubscription"
     path = f"{action}/{_id(subscription, 'subscription')}"
-    return _call("GET", path, action, _DEFINITION, repeatable=True)
+    return _get(path, action, _DEFINITION)
 
 
 def new_billing_period_definition(
@@ -251,7 +246,7 @@ def dry_run(
             raise WrongDocument("the answer is about another object than the request")
         return forecast.dry_run(found, invoice_day=invoice_day, invoice_month=invoice_month, now=now)
 
-    return _call("GET", _path(definition), _ROOT, read, repeatable=True)
+    return _get(_path(definition), _ROOT, read)
 
 
 # -- usage
@@ -263,9 +258,10 @@ def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
     Raises:
         NotFound: there is no such subscription.
     """
-    path = f"subscriptions/{_id(subscription, 'subscription')}"
-    subject = Named("id", _id(subscription, "subscription"))
-    return _call("GET", path, "subscriptions", documents.one(Subscription), repeatable=True, subject=subject)
+    named = _id(subscription, "subscription")
+    return _get(
+        f"subscriptions/{named}", "subscriptions", documents.one(Subscription), subject=Named("id", named)
+    )
 
 
 def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[Subscription]]:
@@ -275,14 +271,11 @@ def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/subscriptions"
-    query = _paged(page_number)
-    return _call(
-        "GET",
+    return _get(
         path,
         "customers/subscriptions",
         documents.many(Subscription),
-        query=query,
-        repeatable=True,
+        query=_paged(page_number),
         subject=_whose(customer_id),
     )
 
@@ -354,13 +347,11 @@ def get_draft_invoices(
     filters = {"status": status, "customerId": customer_id}
     written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
     query = (*((("query", written),) if written else ()), *_paged(page_number))
-    return _call(
-        "GET",
+    return _get(
         "DraftInvoices",
         "DraftInvoices",
         documents.many(DraftInvoice),
         query=query,
-        repeatable=True,
         subject=None if customer_id is None else _whose(customer_id),
     )
 
@@ -372,13 +363,8 @@ def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
         NotFound: there is no such draft, or it is already posted.
     """
     named = _id(draft, "draft")
-    return _call(
-        "GET",
-        f"DraftInvoices/{named}",
-        "DraftInvoices",
-        documents.one(DraftInvoice),
-        repeatable=True,
-        subject=Named("id", named),
+    return _get(
+        f"DraftInvoices/{named}", "DraftInvoices", documents.one(DraftInvoice), subject=Named("id", named)
     )
 
 
@@ -440,14 +426,11 @@ def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoi
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/Invoices"
-    query = _paged(page_number)
-    return _call(
-        "GET",
+    return _get(
         path,
         "customers/Invoices",
         documents.many(Invoice),
-        query=query,
-        repeatable=True,
+        query=_paged(page_number),
         subject=_whose(customer_id),
     )
 
@@ -459,14 +442,7 @@ def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
         NotFound: there is no such invoice.
     """
     named = _id(invoice, "invoice")
-    return _call(
-        "GET",
-        f"Invoices/{named}",
-        "Invoices",
-        documents.one(Invoice),
-        repeatable=True,
-        subject=Named("id", named),
-    )
+    return _get(f"Invoices/{named}", "Invoices", documents.one(Invoice), subject=Named("id", named))
 
 
 def _paged(page_number: int) -> Pairs:
@@ -485,6 +461,12 @@ def _quantity(quantity: Decimal | int, *, least: int | None) -> Decimal:
     if not Decimal(quantity).is_finite() or (least is not None and quantity < least):
         raise ValueError("A quantity must be finite" + ("" if least is None else f" and at least {least}"))
     return Decimal(quantity)
+
+
+def _get(
+    path: str, action: str, read: Callable[[bytes], T], *, query: Pairs = (), subject: Subject | None = None
+) -> Call[T]:
+    return _call("GET", path, action, read, query=query, repeatable=True, subject=subject)
 
 
 def _call(
