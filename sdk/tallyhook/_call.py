@@ -212,6 +212,20 @@ def whole(value: int, what: str, least: int = 0) -> int:
     return value
 
 
+def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the keyword arguments `fields`. Raises TypeError if the TypedDict `kind` lacks one of them."""
+    for name in fields:
+        if name not in kind.__annotations__:
+            raise TypeError(f"unexpected keyword argument {name!r}")
+    return fields
+
+
+def camel(name: str) -> str:
+    """Return a name such as `po_number` as `poNumber`."""
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
 def _names(model: type[Model]) -> Iterator[str]:
     """Yield the JSON names of a model's fields and of its nested models' fields."""
     for field in msgspec.structs.fields(model):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypedDict
 import msgspec
 
 from tallyhook import money
-from tallyhook._call import Pairs, plain_text
+from tallyhook._call import Pairs, camel, plain_text
 from tallyhook.errors import MASK
 
 
@@ -189,14 +189,6 @@ def list_of_items(items: Sequence[ItemInput]) -> Pairs:
     )
 
 
-def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the keyword arguments `fields`. Raises TypeError if the TypedDict `kind` lacks one of them."""
-    for name in fields:
-        if name not in kind.__annotations__:
-            raise TypeError(f"unexpected keyword argument {name!r}")
-    return fields
-
-
 def plain(value: object) -> str:
     """Return a value as text for a form or query, in the format that Cheddar uses in its XML.
 
@@ -223,8 +215,7 @@ def plain(value: object) -> str:
 
 def _pairs(fields: Mapping[str, object], within: str) -> Iterator[tuple[str, str]]:
     for name, value in fields.items():
-        head, *tail = name.split("_")
-        word = head + "".join(part.capitalize() for part in tail)
+        word = camel(name)
         key = f"{within}[{word}]" if within else word
         if isinstance(value, Mapping):
             yield from ((f"{key}[{inner}]", plain(entry)) for inner, entry in value.items())

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
 
-from tallyhook._call import Call, Named, Pairs, Subject, whole
+from tallyhook._call import Call, Named, Pairs, Subject, camel, only, whole
 from tallyhook.errors import WrongDocument
 from tallyhook.fusebill import documents, forecast
 from tallyhook.fusebill.forecast import DryRun
@@ -60,16 +60,6 @@ class Settings(TypedDict, total=False):
     term: str | None
     po_number: str | None
     payment_method_id: int | None
-
-
-_WORDS = {
-    "invoice_in_advance": "invoiceInAdvance",
-    "auto_collect": "autoCollect",
-    "auto_post": "autoPost",
-    "term": "term",
-    "po_number": "poNumber",
-    "payment_method_id": "paymentMethodId",
-}
 
 
 def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPeriodDefinition]]:
@@ -500,7 +490,4 @@ def _id(ref: _Named | int, what: str) -> int:
 
 
 def _settings(settings: Settings) -> dict[str, object]:
-    for name in settings:
-        if name not in _WORDS:
-            raise TypeError(f"unexpected keyword argument {name!r}")
-    return {_WORDS[name]: value for name, value in settings.items()}
+    return {camel(name): value for name, value in only(Settings, settings).items()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, Unpack
 
-from tallyhook._call import Call, Pairs
+from tallyhook._call import Call, Pairs, only
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.calls.call import CustomerRef, Subject, call, identity, of_customer
 from tallyhook.cheddar.models import Customer
@@ -17,7 +17,6 @@ from tallyhook.cheddar.parameters import (
     given_pairs,
     list_of_charges,
     list_of_items,
-    only,
     pairs,
     payment_pairs,
 )
