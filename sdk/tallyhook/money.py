@@ -47,6 +47,35 @@ def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 
+def exact_number(
+    value: Decimal | int | str, what: str, *, places: int | None = None, least: int | None = None
+) -> Decimal:
+    """Return a number as a Decimal, after checking that it is exact. `what` names it in the errors' messages.
+
+    Raises:
+        TypeError: the value is a float, or anything else that isn't a Decimal, an int or a str.
+        ValueError: the value is not a number, it is larger or smaller than any real quantity, it is less than
+            `least`, or it has more than `places` decimals.
+    """
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        raise TypeError(f"{what} must be exact: a Decimal, an int or a str, not {type(value).__name__}")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{what} must be a number") from None
+    # Exact arithmetic on much larger numbers would fill the memory.
+    if not number.is_finite() or abs(number.adjusted()) > 60:
+        raise ValueError(f"{what} must be a finite number of reasonable size")
+    if least is not None and number < least:
+        raise ValueError(f"{what} must be at least {least}")
+    if places is None:
+        return number
+    rounded = _EXACT.quantize(number, Decimal(1).scaleb(-places))
+    if rounded != number:
+        raise ValueError(f"{what} can have at most {places} decimals; round it first")
+    return _EXACT.add(rounded, Decimal(0))
+
+
 def amount(value: Decimal | int | str) -> Decimal:
     """Return an amount of money as a Decimal, after checking that it has at most two decimals (documented).
 
@@ -54,7 +83,7 @@ def amount(value: Decimal | int | str) -> Decimal:
         TypeError: the value is a float, which can't represent cents exactly.
         ValueError: the value has more than two decimals, or is not a number.
     """
-    return cents(_exact(value, 2, "An amount"))
+    return cents(exact_number(value, "An amount", places=2))
 
 
 def quantity(value: Decimal | int | str) -> Decimal:
@@ -64,7 +93,7 @@ def quantity(value: Decimal | int | str) -> Decimal:
         TypeError: the value is a float.
         ValueError: the value has more than four decimals, or is not a number.
     """
-    return _exact(value, 4, "A quantity")
+    return exact_number(value, "A quantity", places=4)
 
 
 def count(value: Decimal | int | str) -> int:
@@ -74,7 +103,7 @@ def count(value: Decimal | int | str) -> int:
         TypeError: the value is a float.
         ValueError: the value is not a whole number of at least 1.
     """
-    whole = int(_exact(value, 0, "A charge's quantity"))
+    whole = int(exact_number(value, "A charge's quantity", places=0))
     if whole < 1:
         raise ValueError("A charge's quantity must be at least 1; for a credit, use a negative amount")
     return whole
@@ -94,18 +123,3 @@ def quantity_text(value: Decimal) -> str:
 def line_text(quantity: Decimal | int, each_amount: Decimal) -> str:
     """Return a quantity and a price as text, such as `13 × 2.50`."""
     return f"{quantity_text(Decimal(quantity))} × {amount_text(each_amount)}"
-
-
-def _exact(value: Decimal | int | str, places: int, what: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise TypeError(f"{what} must be exact: a Decimal, an int or a str, not {type(value).__name__}")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f"{what} must be a number") from None
-    if not number.is_finite() or abs(number.adjusted()) > 30:
-        raise ValueError(f"{what} must be a finite number of reasonable size")
-    rounded = _EXACT.quantize(number, Decimal(1).scaleb(-places))
-    if rounded != number:
-        raise ValueError(f"{what} can have at most {places} decimals; round it first")
-    return _EXACT.add(rounded, Decimal(0))

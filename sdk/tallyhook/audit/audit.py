@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from tallyhook import _uptime
+from tallyhook import _uptime, money
 from tallyhook.audit.journal import (
     Added,
     Adding,
@@ -111,15 +111,7 @@ class Audit:
         self._require(item)
         if item in self._declared:
             raise ValueError(f"the quantity of {item} is already declared: declare the sum once")
-        if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
-            raise TypeError(f"a quantity must be a Decimal, an int or a str, not {type(quantity).__name__}")
-        try:
-            number = Decimal(quantity)
-        except InvalidOperation:
-            raise ValueError("a quantity must be a number") from None
-        if not number.is_finite() or number < 0:
-            raise ValueError("a quantity must be at least 0 and finite")
-        self._declared[item] = number
+        self._declared[item] = money.exact_number(quantity, "a quantity", least=0)
 
     def run_when_done(self) -> None:
         """Declare that the invoice is to be executed once it matches the declaration.

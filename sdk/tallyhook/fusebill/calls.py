@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
 
+from tallyhook import money
 from tallyhook._call import Call, Named, Pairs, Subject, camel, only, whole
 from tallyhook.errors import WrongDocument
 from tallyhook.fusebill import documents, forecast
@@ -285,7 +286,7 @@ def set_quantity(
     """
     if product.id is None:
         raise ValueError("The product has no id")
-    body = {**product.raw, "id": product.id, "quantity": _quantity(quantity, least=0)}
+    body = {**product.raw, "id": product.id, "quantity": money.exact_number(quantity, "A quantity", least=0)}
     return _call(
         "PUT",
         "SubscriptionProducts",
@@ -309,7 +310,7 @@ def change_quantity(
     """
     body = {
         "subscriptionProductId": _id(product, "product"),
-        "deltaQuantity": _quantity(difference, least=None),
+        "deltaQuantity": money.exact_number(difference, "A quantity"),
     }
     path = "SubscriptionProductQuantityChange"
     return _call(
@@ -443,14 +444,6 @@ def _paged(page_number: int) -> Pairs:
 def _flags(preview: bool, hold: bool) -> Pairs:
     flags = {"preview": preview, "temporarilyDisableAutoPost": hold}
     return tuple((name, "true") for name, is_set in flags.items() if is_set)
-
-
-def _quantity(quantity: Decimal | int, *, least: int | None) -> Decimal:
-    if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int):
-        raise TypeError(f"A quantity must be a Decimal or an int, not {type(quantity).__name__}")
-    if not Decimal(quantity).is_finite() or (least is not None and quantity < least):
-        raise ValueError("A quantity must be finite" + ("" if least is None else f" and at least {least}"))
-    return Decimal(quantity)
 
 
 def _get(
