@@ -1,27 +1,15 @@
 """Compute, check, round and format amounts and quantities.
 
-All other arithmetic with Decimals, even a negation or a sum, must run inside `exact()`, because Decimal's
-operators round to the precision of the caller's context.
+Compute with these functions and not with Decimal's operators: even a negation or a sum would round to the
+precision of the caller's context. `copy_negate` and comparisons are exact.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 # Enough digits for the exact product of any two numbers in a document.
 _EXACT = Context(prec=300, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _CENT = Decimal("0.01")
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Make sums and products of Decimals exact, and make `round` round halves up.
-
-    Use it as a context manager or as a decorator, but not in generators or coroutines: while they are
-    suspended, other code would run in this context.
-    """
-    with localcontext(_EXACT):
-        yield
 
 
 def cents(value: Decimal) -> Decimal:
