@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, Unpack
 
+import msgspec
+
 from tallyhook._call import Call, Pairs, only
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.calls.call import CustomerRef, Subject, call, identity, of_customer
@@ -18,7 +20,6 @@ from tallyhook.cheddar.parameters import (
     list_of_charges,
     list_of_items,
     pairs,
-    payment_pairs,
 )
 
 # The maximum number of customers in one import (documented).
@@ -227,7 +228,8 @@ def paypal_revert(customer: CustomerRef) -> Call[Customer]:
 
 
 def _subscription_pairs(within: str, *, payment: PaymentInput | None, **fields: object) -> Pairs:
-    return given_pairs(fields, within) + payment_pairs(payment, within)
+    paid = {} if payment is None else msgspec.structs.asdict(payment)
+    return given_pairs(fields | paid, within)
 
 
 def _day(day: date | None) -> str | None:
