@@ -1,7 +1,7 @@
 """Audit usage in any billing system: declare the quantities, compare, apply and verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
@@ -20,13 +20,8 @@ from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.window import Kind, Window
 from tallyhook.errors import Error, NoAnswer
 from tallyhook.review import OutcomeUnknown
-
-UNKNOWN_FOR = timedelta(minutes=5)
-"""How long a request whose answer was lost may still arrive."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+from tallyhook.review.apply import UNKNOWN_FOR
+from tallyhook.review.driver import utc_now
 
 
 class System(Protocol):
@@ -156,7 +151,7 @@ def apply(
     is used.
     """
     if now is None:
-        now, uptime = _now, uptime or _uptime.uptime
+        now, uptime = utc_now, uptime or _uptime.uptime
     kept: Journal = MemoryJournal() if journal is None else journal
     for system in systems:
         found = _windows(system, now())
