@@ -12,6 +12,7 @@ from tallyhook.audit.journal import (
     Declared,
     Journal,
     MemoryJournal,
+    Request,
     Running,
     Setting,
     Verified,
@@ -273,7 +274,7 @@ class _Application:
         add another charge.
         """
         shown = {change.item: change.before for change in self.changes}
-        unknown: list[Setting | Adding] = []
+        unknown: list[Request] = []
         for entry in self.journal.entries(self.window.key):
             match entry:
                 case Verified():
@@ -288,7 +289,7 @@ class _Application:
                     raise AuditFailed(f"{item} was charged, but doesn't show as it was sent")
         return bool(unknown) and self._age(unknown[-1]) < UNKNOWN_FOR
 
-    def _age(self, entry: Setting | Adding) -> timedelta:
+    def _age(self, entry: Request) -> timedelta:
         """Return the time since an entry was written, even if the clock has been set in the meantime.
 
         This is the shorter of the times that the clock and the machine's uptime show. If the machine was
