@@ -181,16 +181,14 @@ class Reader:
     def node(self, body: bytes) -> Any:
         """Return the body as a tree; see `tallyhook._model`. Raises DecodeError if the body is not JSON."""
         try:
-            return self._respelled(_DECODER.decode(body))
+            node = _DECODER.decode(body)
+            return self._respelled(node) if self._names else node
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
             raise DecodeError("the body is not valid JSON") from None
 
     def object(self, body: bytes) -> dict[str, Any]:
         """Return the JSON object in the body as a dict. Raises DecodeError if the body is anything else."""
-        node = self.node(body)
-        if not isinstance(node, dict):
-            raise DecodeError("an object was expected")
-        return node
+        return as_object(self.node(body))
 
     def _respelled(self, node: Any) -> Any:
         if isinstance(node, dict):
@@ -198,6 +196,13 @@ class Reader:
                 self._names.get(name.lower(), name): self._respelled(value) for name, value in node.items()
             }
         return [self._respelled(entry) for entry in node] if isinstance(node, list) else node
+
+
+def as_object(node: Any) -> dict[str, Any]:
+    """Return a node that is a JSON object. Raises DecodeError if it is anything else."""
+    if not isinstance(node, dict):
+        raise DecodeError("an object was expected")
+    return node
 
 
 def whole(value: int, what: str, least: int = 0) -> int:
@@ -210,6 +215,20 @@ def whole(value: int, what: str, least: int = 0) -> int:
     if value < least:
         raise ValueError(f"{what} must be at least {least}")
     return value
+
+
+def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the keyword arguments `fields`. Raises TypeError if the TypedDict `kind` lacks one of them."""
+    for name in fields:
+        if name not in kind.__annotations__:
+            raise TypeError(f"unexpected keyword argument {name!r}")
+    return fields
+
+
+def camel(name: str) -> str:
+    """Return a name such as `po_number` as `poNumber`."""
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
 
 
 def _names(model: type[Model]) -> Iterator[str]:

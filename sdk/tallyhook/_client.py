@@ -234,6 +234,10 @@ class _Base(ABC, Generic[H]):
         if self._is_closed and self._is_ours:
             self._http, self._home, self._is_closed = self._make(), None, False
 
+    def _whole(self, call: Call[T]) -> Call[T]:
+        """Return the call with everything that only the client knows."""
+        return call
+
     def _request(self, http: H, call: Call[object], left: float | None) -> httpx.Request:
         query = encoded((*self._everywhere, *call.query))
         url = httpx.URL(f"{self._base_url}/{call.path}" + (f"?{query}" if query else ""))
@@ -290,6 +294,7 @@ class BaseClient(_Base[httpx.Client]):
 
     def send(self, call: Call[T]) -> T:
         """Send a call and return its result. The functions in the API's `calls` module make such calls."""
+        call = self._whole(call)
         attempts = Attempts(call, self._retry, self.deadline)
         while True:
             http = self._ready()
@@ -363,6 +368,7 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         """
         import anyio
 
+        call = self._whole(call)
         attempts = Attempts(call, self._retry, self.deadline)
         while True:
             if check is not None:

@@ -1,27 +1,15 @@
 """Compute, check, round and format amounts and quantities.
 
-All other arithmetic with Decimals, even a negation or a sum, must run inside `exact()`, because Decimal's
-operators round to the precision of the caller's context.
+Compute with these functions and not with Decimal's operators: even a negation or a sum would round to the
+precision of the caller's context. `copy_negate` and comparisons are exact.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 # Enough digits for the exact product of any two numbers in a document.
 _EXACT = Context(prec=300, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _CENT = Decimal("0.01")
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Make sums and products of Decimals exact, and make `round` round halves up.
-
-    Use it as a context manager or as a decorator, but not in generators or coroutines: while they are
-    suspended, other code would run in this context.
-    """
-    with localcontext(_EXACT):
-        yield
 
 
 def cents(value: Decimal) -> Decimal:
@@ -47,6 +35,35 @@ def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 
+def exact_number(
+    value: Decimal | int | str, what: str, *, places: int | None = None, least: int | None = None
+) -> Decimal:
+    """Return a number as a Decimal, after checking that it is exact. `what` names it in the errors' messages.
+
+    Raises:
+        TypeError: the value is a float, or anything else that isn't a Decimal, an int or a str.
+        ValueError: the value is not a number, it is larger or smaller than any real quantity, it is less than
+            `least`, or it has more than `places` decimals.
+    """
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        raise TypeError(f"{what} must be exact: a Decimal, an int or a str, not {type(value).__name__}")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{what} must be a number") from None
+    # Exact arithmetic on much larger numbers would fill the memory.
+    if not number.is_finite() or abs(number.adjusted()) > 60:
+        raise ValueError(f"{what} must be a finite number of reasonable size")
+    if least is not None and number < least:
+        raise ValueError(f"{what} must be at least {least}")
+    if places is None:
+        return number
+    rounded = _EXACT.quantize(number, Decimal(1).scaleb(-places))
+    if rounded != number:
+        raise ValueError(f"{what} can have at most {places} decimals; round it first")
+    return _EXACT.add(rounded, Decimal(0))
+
+
 def amount(value: Decimal | int | str) -> Decimal:
     """Return an amount of money as a Decimal, after checking that it has at most two decimals (documented).
 
@@ -54,7 +71,7 @@ def amount(value: Decimal | int | str) -> Decimal:
         TypeError: the value is a float, which can't represent cents exactly.
         ValueError: the value has more than two decimals, or is not a number.
     """
-    return cents(_exact(value, 2, "An amount"))
+    return cents(exact_number(value, "An amount", places=2))
 
 
 def quantity(value: Decimal | int | str) -> Decimal:
@@ -64,7 +81,7 @@ def quantity(value: Decimal | int | str) -> Decimal:
         TypeError: the value is a float.
         ValueError: the value has more than four decimals, or is not a number.
     """
-    return _exact(value, 4, "A quantity")
+    return exact_number(value, "A quantity", places=4)
 
 
 def count(value: Decimal | int | str) -> int:
@@ -74,7 +91,7 @@ def count(value: Decimal | int | str) -> int:
         TypeError: the value is a float.
         ValueError: the value is not a whole number of at least 1.
     """
-    whole = int(_exact(value, 0, "A charge's quantity"))
+    whole = int(exact_number(value, "A charge's quantity", places=0))
     if whole < 1:
         raise ValueError("A charge's quantity must be at least 1; for a credit, use a negative amount")
     return whole
@@ -94,18 +111,3 @@ def quantity_text(value: Decimal) -> str:
 def line_text(quantity: Decimal | int, each_amount: Decimal) -> str:
     """Return a quantity and a price as text, such as `13 × 2.50`."""
     return f"{quantity_text(Decimal(quantity))} × {amount_text(each_amount)}"
-
-
-def _exact(value: Decimal | int | str, places: int, what: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise TypeError(f"{what} must be exact: a Decimal, an int or a str, not {type(value).__name__}")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f"{what} must be a number") from None
-    if not number.is_finite() or abs(number.adjusted()) > 30:
-        raise ValueError(f"{what} must be a finite number of reasonable size")
-    rounded = _EXACT.quantize(number, Decimal(1).scaleb(-places))
-    if rounded != number:
-        raise ValueError(f"{what} can have at most {places} decimals; round it first")
-    return _EXACT.add(rounded, Decimal(0))

@@ -1,6 +1,6 @@
 """Checking and formatting amounts and quantities."""
 
-from decimal import ROUND_UP, Context, Decimal, Inexact, getcontext, localcontext
+from decimal import ROUND_UP, Context, Decimal, Inexact, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -114,20 +114,3 @@ def test_whatever_the_context_of_the_caller(context: Context) -> None:
         assert str(definition.recurring_amount) == "12345678901234567890.13"
         assert str(definition.pending_amount) == str(LARGE)
         assert calls.add_charge("C1", "FEE", 1, "-12345.67").form[2][1] == "-12345.67"
-
-
-@pytest.mark.parametrize("context", CONTEXTS, ids=str)
-def test_arithmetic_that_is_exact(context: Context) -> None:
-    with localcontext(context):
-        with money.exact():
-            assert str(-LARGE) == "-12345678901234567890.12"
-            assert str(abs(-LARGE)) == str(+LARGE) == str(LARGE)
-            assert str(sum([LARGE, LARGE])) == "24691357802469135780.24"
-            assert str(round(Decimal("12345678.905"), 2)) == "12345678.91"
-        assert getcontext().prec == context.prec
-
-        @money.exact()
-        def negative() -> Decimal:
-            return -LARGE
-
-        assert str(negative()) == str(negative()) == "-12345678901234567890.12"

@@ -3,16 +3,20 @@
 import io
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin
 
+import msgspec
 import pytest
 from lxml import html
 from rich.console import Console
 from tests.cheddar import FakeCheddar
 
-from tallyhook import documents, events
+from tallyhook import _model, chargemonk, cleverbridge, documents, events, fusebill
+from tallyhook._model import Model
 from tallyhook.cheddar.models import Charge, Customer, Invoice, Item, Transaction
 from tallyhook.review import AddCharge, DeleteCharge, Outcome, Review, Standing
 from tallyhook.review.journal import Declaration, DeclaredCharge
@@ -34,6 +38,32 @@ LINES = (
 )
 
 
+SYSTEMS = (chargemonk, cleverbridge, fusebill, events)
+LEAVES = {str: "x", bool: True, int: 3, Decimal: Decimal("2.50"), datetime: "2030-03-01", date: "2030-03-01"}
+
+
+def models(base: type[Model] = Model) -> Iterator[type[Model]]:
+    for model in base.__subclasses__():
+        if model.__module__.startswith("tallyhook."):
+            yield model
+        yield from models(model)
+
+
+EVERY_MODEL = list(models())
+
+
+def filled(annotation: Any) -> Any:
+    """Return a document in which every field has a value."""
+    if get_origin(annotation) is tuple:
+        return [filled(get_args(annotation)[0])]
+    kinds = get_args(annotation) or (annotation,)
+    (kind,) = (each for each in kinds if each is not NoneType)
+    if kind in LEAVES:
+        return LEAVES[kind]
+    fields = (field for field in msgspec.structs.fields(kind) if field.name != "raw")
+    return {field.encode_name: filled(field.type) for field in fields}
+
+
 def invoice(**fields: Any) -> Invoice:
     return Invoice(**{"number": 11, "billing_datetime": MARCH, "charges": LINES} | fields)
 
@@ -52,6 +82,28 @@ def notebook(shown: Shown) -> html.HtmlElement:
 
 def cells(shown: Shown) -> list[list[str]]:
     return [[cell.text_content() for cell in row] for row in notebook(shown).iter("tr")]
+
+
+def test_the_models_of_every_system_are_here() -> None:
+    packages = {model.__module__.split(".")[1] for model in EVERY_MODEL}
+    assert packages == {system.__name__.split(".")[1] for system in SYSTEMS}
+
+
+@pytest.mark.parametrize("model", EVERY_MODEL)
+def test_every_model_can_be_printed(model: type[Model]) -> None:
+    full = _model.read(model, filled(model))
+    for each in (model(), full):
+        console = Console(file=io.StringIO(), width=200, color_system=None)
+        console.print(each)
+        assert repr(each).startswith(f"{model.__name__}(")
+    for name in full._shown:
+        assert f"{name}=" in repr(full)
+
+
+@pytest.mark.parametrize("model", EVERY_MODEL)
+def test_every_other_name_in_a_document_is_a_name_of_a_field(model: type[Model]) -> None:
+    fields = {field.name for field in msgspec.structs.fields(model)}
+    assert set(model._aliases.values()) <= fields
 
 
 def test_an_invoice_is_a_bill() -> None:

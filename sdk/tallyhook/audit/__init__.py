@@ -15,11 +15,12 @@ With `collect`, charges are collected for the next invoice. Each outcome says wh
 guarantee.
 """
 
-from tallyhook.audit.audit import UNKNOWN_FOR, Audit, Executor, System, apply
+from tallyhook.audit.audit import Audit, Executor, System, apply
 from tallyhook.audit.journal import FileJournal, Journal, MemoryJournal
 from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.systems import Chargemonk, Cheddar, Cleverbridge, Fusebill
 from tallyhook.audit.window import Kind, Window
+from tallyhook.review.apply import UNKNOWN_FOR
 
 __all__ = [
     "UNKNOWN_FOR",

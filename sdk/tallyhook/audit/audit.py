@@ -1,17 +1,18 @@
 """Audit usage in any billing system: declare the quantities, compare, apply and verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from tallyhook import _uptime
+from tallyhook import _uptime, money
 from tallyhook.audit.journal import (
     Added,
     Adding,
     Declared,
     Journal,
     MemoryJournal,
+    Request,
     Running,
     Setting,
     Verified,
@@ -20,13 +21,8 @@ from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.window import Kind, Window
 from tallyhook.errors import Error, NoAnswer
 from tallyhook.review import OutcomeUnknown
-
-UNKNOWN_FOR = timedelta(minutes=5)
-"""How long a request whose answer was lost may still arrive."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+from tallyhook.review.apply import UNKNOWN_FOR
+from tallyhook.review.driver import utc_now
 
 
 class System(Protocol):
@@ -111,15 +107,7 @@ class Audit:
         self._require(item)
         if item in self._declared:
             raise ValueError(f"the quantity of {item} is already declared: declare the sum once")
-        if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
-            raise TypeError(f"a quantity must be a Decimal, an int or a str, not {type(quantity).__name__}")
-        try:
-            number = Decimal(quantity)
-        except InvalidOperation:
-            raise ValueError("a quantity must be a number") from None
-        if not number.is_finite() or number < 0:
-            raise ValueError("a quantity must be at least 0 and finite")
-        self._declared[item] = number
+        self._declared[item] = money.exact_number(quantity, "a quantity", least=0)
 
     def run_when_done(self) -> None:
         """Declare that the invoice is to be executed once it matches the declaration.
@@ -164,7 +152,7 @@ def apply(
     is used.
     """
     if now is None:
-        now, uptime = _now, uptime or _uptime.uptime
+        now, uptime = utc_now, uptime or _uptime.uptime
     kept: Journal = MemoryJournal() if journal is None else journal
     for system in systems:
         found = _windows(system, now())
@@ -286,7 +274,7 @@ class _Application:
         add another charge.
         """
         shown = {change.item: change.before for change in self.changes}
-        unknown: list[Setting | Adding] = []
+        unknown: list[Request] = []
         for entry in self.journal.entries(self.window.key):
             match entry:
                 case Verified():
@@ -301,7 +289,7 @@ class _Application:
                     raise AuditFailed(f"{item} was charged, but doesn't show as it was sent")
         return bool(unknown) and self._age(unknown[-1]) < UNKNOWN_FOR
 
-    def _age(self, entry: Setting | Adding) -> timedelta:
+    def _age(self, entry: Request) -> timedelta:
         """Return the time since an entry was written, even if the clock has been set in the meantime.
 
         This is the shorter of the times that the clock and the machine's uptime show. If the machine was

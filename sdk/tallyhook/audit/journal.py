@@ -17,8 +17,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
     quantities: dict[str, str]
 
 
-class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
-    """An entry that is written before an item's total is set. Setting a total twice does no harm.
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that is written before a quantity is sent.
 
     `up` is the machine's uptime in seconds; None if it isn't known.
     """
@@ -30,17 +30,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
     up: float | None = None
 
 
-class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
-    """An entry that is written before a charge is added. Sending this request twice would charge twice.
+class Setting(Request, frozen=True, kw_only=True, tag="setting"):
+    """An entry that is written before an item's total is set. Setting a total twice does no harm."""
 
-    `up` is the machine's uptime in seconds; None if it isn't known.
-    """
 
-    window: str
-    at: datetime
-    item: str
-    quantity: str
-    up: float | None = None
+class Adding(Request, frozen=True, kw_only=True, tag="adding"):
+    """An entry that is written before a charge is added. Sending this request twice would charge twice."""
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):

@@ -52,7 +52,7 @@ class Invoice(Model, frozen=True, kw_only=True):
 class UnbilledCharge(Model, frozen=True, rename=None):
     """A charge that will be on the next automatic invoice (documented)."""
 
-    _shown: ClassVar = ("unbilledCode", "description", "amount")
+    _shown: ClassVar = ("code", "description", "amount")
     _aliases: ClassVar = {"unbilledCode": "code", "subscriptionCode": "subscription_code"}
 
     code: str = ""

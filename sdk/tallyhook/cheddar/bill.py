@@ -20,7 +20,6 @@ _COLUMNS = (
 )
 
 
-@money.exact()
 def bill(invoice: "Invoice") -> Table:
     """Return the invoice as a table: its lines, rounded to cents, and their total with tax.
 
@@ -45,7 +44,7 @@ def bill(invoice: "Invoice") -> Table:
             )
             for charge in invoice.charges
         ),
-        sums=(*sums, _sum("total", max(subtotal + tax, Decimal(0)))),
+        sums=(*sums, _sum("total", max(money.total((subtotal, tax)), Decimal(0)))),
         remarks=tuple(_remarks(invoice, subtotal)),
     )
 
@@ -77,7 +76,7 @@ def _remarks(invoice: "Invoice", subtotal: Decimal) -> Iterator[str]:
     if not invoice.charges:
         yield "no lines yet"
     if subtotal < 0:
-        yield f"{money.amount_text(-subtotal)} of credit is carried forward"
+        yield f"{money.amount_text(subtotal.copy_negate())} of credit is carried forward"
     if invoice.items:
         used = (f"{item.code} {money.quantity_text(item.quantity)}" for item in invoice.items)
         yield f"in the period: {', '.join(used)}"

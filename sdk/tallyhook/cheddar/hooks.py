@@ -8,12 +8,10 @@ This module doesn't verify signatures; see `tallyhook.signing`.
 """
 
 from datetime import datetime
-from decimal import Decimal
 from typing import ClassVar
 
-import msgspec
-
 from tallyhook import _model
+from tallyhook._call import Reader
 from tallyhook._model import Model
 from tallyhook.cheddar.models import Customer, Product, Subscription
 from tallyhook.errors import DecodeError
@@ -133,7 +131,7 @@ TYPES: dict[str, type[Hook]] = {
 """Maps each activityType to the class of its hooks."""
 
 _types = {name.lower(): hook for name, hook in TYPES.items()}
-_json = msgspec.json.Decoder(float_hook=Decimal)
+_json = Reader()
 
 
 def decode(body: bytes) -> Hook:
@@ -142,12 +140,7 @@ def decode(body: bytes) -> Hook:
     Raises:
         DecodeError: the body is not a JSON object, has no activityType, or contains an invalid value.
     """
-    try:
-        node = _json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
-        raise DecodeError("the body is not valid JSON") from None
-    if not isinstance(node, dict):
-        raise DecodeError("an object was expected")
+    node = _json.object(body)
     activity_type = node.get("activityType")
     if not isinstance(activity_type, str) or not activity_type:
         raise DecodeError("a hook's type was expected", "activityType")

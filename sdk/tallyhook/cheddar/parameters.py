@@ -4,7 +4,7 @@ An argument that you don't pass is not sent. `""` clears a field. In a call that
 argument that is None also clears its field.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypedDict
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypedDict
 import msgspec
 
 from tallyhook import money
-from tallyhook._call import Pairs, plain_text
+from tallyhook._call import Pairs, camel, plain_text
 from tallyhook.errors import MASK
 
 
@@ -147,12 +147,15 @@ class ItemInput(_Input, frozen=True):
 
 def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
     """Return fields as a form's (name, value) pairs. If `within` is given, each name is `within[name]`."""
-    return tuple(_pairs(fields, within))
-
-
-def payment_pairs(payment: PaymentInput | None, within: str = "") -> Pairs:
-    """Return the payment's fields that are not None, as a form's (name, value) pairs."""
-    return () if payment is None else given_pairs(msgspec.structs.asdict(payment), within)
+    found: list[tuple[str, str]] = []
+    for name, value in fields.items():
+        word = camel(name)
+        key = f"{within}[{word}]" if within else word
+        if isinstance(value, Mapping):
+            found += ((f"{key}[{inner}]", plain(entry)) for inner, entry in value.items())
+        else:
+            found.append((key, plain(value)))
+    return tuple(found)
 
 
 def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
@@ -182,19 +185,14 @@ def list_of_items(items: Sequence[ItemInput]) -> Pairs:
     return tuple(
         pair
         for index, item in enumerate(items)
-        for pair in (
-            (f"items[{index}][itemCode]", item.item_code),
-            (f"items[{index}][quantity]", money.quantity_text(money.quantity(item.quantity))),
+        for pair in pairs(
+            {
+                "item_code": item.item_code,
+                "quantity": money.quantity_text(money.quantity(item.quantity)),
+            },
+            f"items[{index}]",
         )
     )
-
-
-def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the keyword arguments `fields`. Raises TypeError if the TypedDict `kind` lacks one of them."""
-    for name in fields:
-        if name not in kind.__annotations__:
-            raise TypeError(f"unexpected keyword argument {name!r}")
-    return fields
 
 
 def plain(value: object) -> str:
@@ -219,14 +217,3 @@ def plain(value: object) -> str:
             return value.isoformat()
         case _:
             return plain_text(value)
-
-
-def _pairs(fields: Mapping[str, object], within: str) -> Iterator[tuple[str, str]]:
-    for name, value in fields.items():
-        head, *tail = name.split("_")
-        word = head + "".join(part.capitalize() for part in tail)
-        key = f"{within}[{word}]" if within else word
-        if isinstance(value, Mapping):
-            yield from ((f"{key}[{inner}]", plain(entry)) for inner, entry in value.items())
-        else:
-            yield key, plain(value)

@@ -1,6 +1,5 @@
 """Turn Cheddar's XML into trees of dicts, lists and strings. `tallyhook._model` reads these trees."""
 
-import threading
 from typing import Any
 
 from lxml import etree
@@ -31,22 +30,15 @@ SINGULAR = {
 """Maps the name of each list element to the name of its entries."""
 
 
-class _Own(threading.local):
-    """One parser per thread, so that threads don't wait for each other."""
-
-    def __init__(self) -> None:
-        self.parser = etree.XMLParser(
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-            remove_blank_text=True,
-        )
-
-
-_own = _Own()
+_PARSER = etree.XMLParser(
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    huge_tree=False,
+    remove_comments=True,
+    remove_pis=True,
+    remove_blank_text=True,
+)
 
 
 def parse(body: bytes) -> Element:
@@ -55,7 +47,7 @@ def parse(body: bytes) -> Element:
     Raises DecodeError if the XML isn't well-formed or declares a document type.
     """
     try:
-        root = etree.fromstring(body, _own.parser)
+        root = etree.fromstring(body, _PARSER)
     except (etree.LxmlError, ValueError, LookupError):
         raise DecodeError("the body is not well-formed XML") from None
     if root.getroottree().docinfo.internalDTD is not None:

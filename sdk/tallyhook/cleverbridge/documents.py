@@ -1,6 +1,6 @@
 """Read Cleverbridge's answers into models, and its error answers into exceptions."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tallyhook._call import Reader
 from tallyhook._lenient import is_blank, text
@@ -11,6 +11,8 @@ from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
 class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
     """The answer to a call that reads subscriptions."""
+
+    _shown: ClassVar = ("result_message", "subscription", "subscriptions")
 
     result_message: str = ""
     subscription: Subscription | None = None

@@ -1,11 +1,10 @@
 """Convert usage into a billable quantity."""
 
 import math
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 
-# Real usage is never larger than this, and exact arithmetic on larger numbers would fill the memory.
-_LARGEST_EXPONENT = 60
+from tallyhook import money
 
 Number = Decimal | int | str
 
@@ -35,14 +34,4 @@ def billable_quantity(used: Number, included: Number, block: Number) -> int:
 
 
 def _exact(value: Number, what: str) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise TypeError(f"{what} must be exact: a Decimal, an int or a str, not {type(value).__name__}")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f"{what} must be a number") from None
-    if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT:
-        raise ValueError(f"{what} must be a finite number of reasonable size")
-    if number < 0:
-        raise ValueError(f"{what} must be at least 0")
-    return Fraction(number)
+    return Fraction(money.exact_number(value, what, least=0))

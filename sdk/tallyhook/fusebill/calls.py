@@ -12,7 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
 
-from tallyhook._call import Call, Named, Pairs, Subject, whole
+from tallyhook import money
+from tallyhook._call import Call, Named, Pairs, Subject, camel, only, whole
 from tallyhook.errors import WrongDocument
 from tallyhook.fusebill import documents, forecast
 from tallyhook.fusebill.forecast import DryRun
@@ -62,16 +63,6 @@ class Settings(TypedDict, total=False):
     payment_method_id: int | None
 
 
-_WORDS = {
-    "invoice_in_advance": "invoiceInAdvance",
-    "auto_collect": "autoCollect",
-    "auto_post": "autoPost",
-    "term": "term",
-    "po_number": "poNumber",
-    "payment_method_id": "paymentMethodId",
-}
-
-
 def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPeriodDefinition]]:
     """List all billing period definitions of a customer.
 
@@ -79,13 +70,8 @@ def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPerio
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/{_ROOT}"
-    return _call(
-        "GET",
-        path,
-        f"customers/{_ROOT}",
-        documents.many(BillingPeriodDefinition),
-        repeatable=True,
-        subject=_whose(customer_id),
+    return _get(
+        path, f"customers/{_ROOT}", documents.many(BillingPeriodDefinition), subject=_whose(customer_id)
     )
 
 
@@ -96,7 +82,7 @@ def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeri
         NotFound: there is no such definition.
     """
     subject = Named("id", _id(definition, "definition"))
-    return _call("GET", _path(definition), _ROOT, _DEFINITION, repeatable=True, subject=subject)
+    return _get(_path(definition), _ROOT, _DEFINITION, subject=subject)
 
 
 def get_billing_period_definition_by_subscription(
@@ -109,7 +95,7 @@ def get_billing_period_definition_by_subscription(
     """
     action = f"{_ROOT}/GetBySubscription"
     path = f"{action}/{_id(subscription, 'subscription')}"
-    return _call("GET", path, action, _DEFINITION, repeatable=True)
+    return _get(path, action, _DEFINITION)
 
 
 def new_billing_period_definition(
@@ -251,7 +237,7 @@ def dry_run(
             raise WrongDocument("the answer is about another object than the request")
         return forecast.dry_run(found, invoice_day=invoice_day, invoice_month=invoice_month, now=now)
 
-    return _call("GET", _path(definition), _ROOT, read, repeatable=True)
+    return _get(_path(definition), _ROOT, read)
 
 
 # -- usage
@@ -263,9 +249,10 @@ def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
     Raises:
         NotFound: there is no such subscription.
     """
-    path = f"subscriptions/{_id(subscription, 'subscription')}"
-    subject = Named("id", _id(subscription, "subscription"))
-    return _call("GET", path, "subscriptions", documents.one(Subscription), repeatable=True, subject=subject)
+    named = _id(subscription, "subscription")
+    return _get(
+        f"subscriptions/{named}", "subscriptions", documents.one(Subscription), subject=Named("id", named)
+    )
 
 
 def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[Subscription]]:
@@ -275,14 +262,11 @@ def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/subscriptions"
-    query = _paged(page_number)
-    return _call(
-        "GET",
+    return _get(
         path,
         "customers/subscriptions",
         documents.many(Subscription),
-        query=query,
-        repeatable=True,
+        query=_paged(page_number),
         subject=_whose(customer_id),
     )
 
@@ -302,7 +286,7 @@ def set_quantity(
     """
     if product.id is None:
         raise ValueError("The product has no id")
-    body = {**product.raw, "id": product.id, "quantity": _quantity(quantity, least=0)}
+    body = {**product.raw, "id": product.id, "quantity": money.exact_number(quantity, "A quantity", least=0)}
     return _call(
         "PUT",
         "SubscriptionProducts",
@@ -326,7 +310,7 @@ def change_quantity(
     """
     body = {
         "subscriptionProductId": _id(product, "product"),
-        "deltaQuantity": _quantity(difference, least=None),
+        "deltaQuantity": money.exact_number(difference, "A quantity"),
     }
     path = "SubscriptionProductQuantityChange"
     return _call(
@@ -354,13 +338,11 @@ def get_draft_invoices(
     filters = {"status": status, "customerId": customer_id}
     written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
     query = (*((("query", written),) if written else ()), *_paged(page_number))
-    return _call(
-        "GET",
+    return _get(
         "DraftInvoices",
         "DraftInvoices",
         documents.many(DraftInvoice),
         query=query,
-        repeatable=True,
         subject=None if customer_id is None else _whose(customer_id),
     )
 
@@ -372,13 +354,8 @@ def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
         NotFound: there is no such draft, or it is already posted.
     """
     named = _id(draft, "draft")
-    return _call(
-        "GET",
-        f"DraftInvoices/{named}",
-        "DraftInvoices",
-        documents.one(DraftInvoice),
-        repeatable=True,
-        subject=Named("id", named),
+    return _get(
+        f"DraftInvoices/{named}", "DraftInvoices", documents.one(DraftInvoice), subject=Named("id", named)
     )
 
 
@@ -440,14 +417,11 @@ def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoi
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/Invoices"
-    query = _paged(page_number)
-    return _call(
-        "GET",
+    return _get(
         path,
         "customers/Invoices",
         documents.many(Invoice),
-        query=query,
-        repeatable=True,
+        query=_paged(page_number),
         subject=_whose(customer_id),
     )
 
@@ -459,14 +433,7 @@ def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
         NotFound: there is no such invoice.
     """
     named = _id(invoice, "invoice")
-    return _call(
-        "GET",
-        f"Invoices/{named}",
-        "Invoices",
-        documents.one(Invoice),
-        repeatable=True,
-        subject=Named("id", named),
-    )
+    return _get(f"Invoices/{named}", "Invoices", documents.one(Invoice), subject=Named("id", named))
 
 
 def _paged(page_number: int) -> Pairs:
@@ -479,12 +446,10 @@ def _flags(preview: bool, hold: bool) -> Pairs:
     return tuple((name, "true") for name, is_set in flags.items() if is_set)
 
 
-def _quantity(quantity: Decimal | int, *, least: int | None) -> Decimal:
-    if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int):
-        raise TypeError(f"A quantity must be a Decimal or an int, not {type(quantity).__name__}")
-    if not Decimal(quantity).is_finite() or (least is not None and quantity < least):
-        raise ValueError("A quantity must be finite" + ("" if least is None else f" and at least {least}"))
-    return Decimal(quantity)
+def _get(
+    path: str, action: str, read: Callable[[bytes], T], *, query: Pairs = (), subject: Subject | None = None
+) -> Call[T]:
+    return _call("GET", path, action, read, query=query, repeatable=True, subject=subject)
 
 
 def _call(
@@ -518,7 +483,4 @@ def _id(ref: _Named | int, what: str) -> int:
 
 
 def _settings(settings: Settings) -> dict[str, object]:
-    for name in settings:
-        if name not in _WORDS:
-            raise TypeError(f"unexpected keyword argument {name!r}")
-    return {_WORDS[name]: value for name, value in settings.items()}
+    return {camel(name): value for name, value in only(Settings, settings).items()}

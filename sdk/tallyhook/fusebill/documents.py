@@ -1,9 +1,9 @@
 """Read Fusebill's answers into models, and its error answers into exceptions."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from tallyhook._call import Reader
+from tallyhook._call import Reader, as_object
 from tallyhook._model import Model, read
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 from tallyhook.fusebill.models import (
@@ -20,12 +20,16 @@ M = TypeVar("M", bound=Model)
 class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
     """An invalid field (`key`) and the reason (`value`)."""
 
+    _shown: ClassVar = ("key", "value")
+
     key: str = ""
     value: str = ""
 
 
 class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
     """An error answer (documented). Some 404 answers have a `message` instead of `errors` (client)."""
+
+    _shown: ClassVar = ("error_id", "message", "errors")
 
     error_id: str = ""
     message: str = ""
@@ -59,7 +63,7 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
         unreadable: list[DecodeError] = []
         for place, node in enumerate(nodes):
             try:
-                found.append(read(model, _unfolded(_object(node))))
+                found.append(read(model, _unfolded(as_object(node))))
             except DecodeError as error:
                 unreadable.append(error.under(f"[{place}]"))
         return Listed(found, unreadable)
@@ -112,9 +116,3 @@ def refusal(status: int, body: bytes) -> APIError:
         return bare_error(status)
     error_id = "" if said.error_id == "0" else said.error_id
     return api_error(status, message, said.errors[0].key if said.errors else "", error_id)
-
-
-def _object(node: Any) -> dict[str, Any]:
-    if not isinstance(node, dict):
-        raise DecodeError("an object was expected")
-    return node

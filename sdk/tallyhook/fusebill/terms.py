@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from tallyhook import money
+
 _LEAP_YEAR = 2000
 
 
@@ -68,7 +70,7 @@ class ChargeChange:
 
         Raises:
             TypeError: a number is a float, which isn't exact.
-            ValueError: every field is None, so nothing would change.
+            ValueError: a number is not finite, or every field is None, so nothing would change.
         """
         if self.deletes:
             return {"id": self.id, "operation": "Delete"}
@@ -78,8 +80,9 @@ class ChargeChange:
             "name": self.name,
             "description": self.description,
         }
-        if any(isinstance(value, bool | float) for value in given.values()):
-            raise TypeError("A quantity or a price must be a Decimal or an int")
+        for number in (self.quantity, self.unit_price):
+            if number is not None:
+                money.exact_number(number, "A quantity or a price")
         changes = {name: value for name, value in given.items() if value is not None}
         if not changes:
             raise ValueError(f"Pass something to change in charge {self.id}")

@@ -9,8 +9,9 @@ from tallyhook.cheddar.calls import Call
 from tallyhook.cheddar.models import Customer, canonical
 from tallyhook.errors import Error
 from tallyhook.review.apply import Application
-from tallyhook.review.journal import Journal
+from tallyhook.review.journal import Entry, Journal
 from tallyhook.review.outcome import Outcome
+from tallyhook.review.reading import Steps
 
 if TYPE_CHECKING:
     from tallyhook.cheddar.client import AsyncClient, Client
@@ -28,18 +29,14 @@ def drive(review: "Review", client: "Client", *, unknown_for: timedelta, marks: 
     _require_longer(unknown_for, client)
     steps = Application(review, None, utc_now, unknown_for, marks).steps()
     answer: Customer | Error | None = None
-    while True:
-        try:
-            step = steps.throw(answer) if isinstance(answer, Error) else steps.send(answer)
-        except StopIteration as stop:
-            outcome: Outcome = stop.value
-            return outcome
+    while not isinstance(step := _next(steps, answer), Outcome):
         answer = None
         if isinstance(step, Call):
             try:
                 answer = client.send(step)
             except Error as error:
                 answer = error
+    return step
 
 
 async def adrive(
@@ -71,12 +68,7 @@ async def adrive(
 
     steps = application.steps()
     answer: Customer | Error | None = None
-    while True:
-        try:
-            step = steps.throw(answer) if isinstance(answer, Error) else steps.send(answer)
-        except StopIteration as stop:
-            outcome: Outcome = stop.value
-            return outcome
+    while not isinstance(step := _next(steps, answer), Outcome):
         answer = None
         if isinstance(step, Call):
             try:
@@ -85,6 +77,16 @@ async def adrive(
                 answer = error
         elif journal is not None:
             await journal.append(step)
+    return step
+
+
+def _next(steps: Steps[Outcome], answer: Customer | Error | None) -> Call[Customer] | Entry | Outcome:
+    """Resume an attempt with an answer. Return its next step or, if it has ended, its outcome."""
+    try:
+        return steps.throw(answer) if isinstance(answer, Error) else steps.send(answer)
+    except StopIteration as stop:
+        outcome: Outcome = stop.value
+        return outcome
 
 
 def _require_longer(unknown_for: timedelta, client: "Client | AsyncClient") -> None:

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 import msgspec
 
 from tallyhook import money
-from tallyhook.cheddar.models import Charge
+from tallyhook.cheddar.models import Charge, canonical
 
 __all__ = [
     "Added",
@@ -66,7 +66,7 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
         return (
             charge.type.strip().lower() not in PLAN_TYPES
             and charge.id != ""
-            and charge.code.strip().casefold() == self.code.strip().casefold()
+            and canonical(charge.code) == canonical(self.code)
             and self.costs_the_same(charge)
             and _words(self.description) in (_words(charge.description), _words(unmarked))
         )

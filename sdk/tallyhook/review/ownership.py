@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tallyhook.cheddar.models import Charge, Customer, Invoice
+from tallyhook.cheddar.models import Charge, Customer, Invoice, canonical
 from tallyhook.review.journal import (
     PLAN_TYPES,
     Added,
@@ -156,8 +156,7 @@ class Ledger:
 
     def open_addings(self) -> list[Adding]:
         """Return the `Adding` entries whose requests have an unknown outcome and aren't given up."""
-        claimed = set(self._numbers.values())
-        closed = claimed | self._refused | self._denied | self._given_up
+        closed = self._claimed | self._refused | self._denied | self._given_up
         return [adding for number, adding in self._addings.items() if number not in closed]
 
     def wait_for_adding(self, adding: Adding, now: datetime) -> timedelta:
@@ -192,11 +191,10 @@ class Ledger:
 
         Entries that a person has resolved are left out.
         """
-        unexplained = (self._addings[number] for number in self._unexplained())
-        return [adding for adding in unexplained if adding.charge == charge]
+        return [adding for adding in self._unexplained() if adding.charge == charge]
 
-    def _unexplained(self) -> list[int]:
-        return sorted(self._given_up - self._denied - set(self._numbers.values()))
+    def _unexplained(self) -> list[Adding]:
+        return [self._addings[number] for number in sorted(self._given_up - self._denied - self._claimed)]
 
     # Ownership of charges
 
@@ -205,7 +203,11 @@ class Ledger:
         return bool(self._addings)
 
     def is_claimed(self, number: int) -> bool:
-        return number in self._numbers.values()
+        return number in self._claimed
+
+    @property
+    def _claimed(self) -> set[int]:
+        return set(self._numbers.values())
 
     def claims(self, document: Customer) -> list[Added]:
         """Return the `Added` entries to write for charges that show one of the review's marks.
@@ -227,7 +229,7 @@ class Ledger:
 
         Such a charge is new, has the same price and quantity, and isn't yet known to be the review's.
         """
-        code = adding.charge.code.strip().lower()
+        code = canonical(adding.charge.code)
         return [
             charge
             for charge in charges
@@ -236,7 +238,7 @@ class Ledger:
             and charge.id not in adding.before
             and adding.charge.costs_the_same(charge)
             # Charges from the plan get their ids when the period closes, so they look new.
-            and (charge.type not in PLAN_TYPES or charge.code.strip().lower() == code)
+            and (charge.type not in PLAN_TYPES or canonical(charge.code) == code)
         ]
 
     def keeps_marks(self, adding: Adding) -> bool:
@@ -258,7 +260,7 @@ class Ledger:
         Each entry comes with the charges that its request may have added. An entry is left out if the billing
         system is known to keep its mark, because the charge would then have the mark.
         """
-        unseen = (*self.open_addings(), *map(self._addings.__getitem__, self._unexplained()))
+        unseen = (*self.open_addings(), *self._unexplained())
         found = [
             (adding, self.candidates(adding, invoice.charges))
             for adding in unseen
@@ -272,13 +274,13 @@ class Ledger:
         Such a charge means that this journal is incomplete: it was lost, or another receiver uses a separate
         journal.
         """
-        codes = {charge.code.strip().casefold() for charge in declared}
+        codes = {canonical(charge.code) for charge in declared}
         return [
             charge
             for charge in invoice.charges
             if charge.id not in self._numbers
             and is_marked(charge.description)
-            and charge.code.strip().casefold() in codes
+            and canonical(charge.code) in codes
         ]
 
     def adopt(

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, Unpack
 
-from tallyhook._call import Call, Pairs
+import msgspec
+
+from tallyhook._call import Call, Pairs, only
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.calls.call import CustomerRef, Subject, call, identity, of_customer
 from tallyhook.cheddar.models import Customer
@@ -17,9 +19,7 @@ from tallyhook.cheddar.parameters import (
     given_pairs,
     list_of_charges,
     list_of_items,
-    only,
     pairs,
-    payment_pairs,
 )
 
 # The maximum number of customers in one import (documented).
@@ -228,7 +228,8 @@ def paypal_revert(customer: CustomerRef) -> Call[Customer]:
 
 
 def _subscription_pairs(within: str, *, payment: PaymentInput | None, **fields: object) -> Pairs:
-    return given_pairs(fields, within) + payment_pairs(payment, within)
+    paid = {} if payment is None else msgspec.structs.asdict(payment)
+    return given_pairs(fields | paid, within)
 
 
 def _day(day: date | None) -> str | None:

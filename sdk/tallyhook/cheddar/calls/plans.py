@@ -2,11 +2,11 @@
 
 from typing import Unpack
 
-from tallyhook._call import Call
+from tallyhook._call import Call, only
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.calls.call import PlanRef, Subject, call, identity, of_plan
 from tallyhook.cheddar.models import Plan, Promotion
-from tallyhook.cheddar.parameters import PlanEdit, PlanFields, only, pairs
+from tallyhook.cheddar.parameters import PlanEdit, PlanFields, pairs
 
 
 def get_plans() -> Call[tuple[Plan, ...]]:

@@ -1,0 +1,111 @@
+"""Every known call of Chargemonk's API. `tallyhook.cheddar.calls` explains how calls work.
+
+Two calls list objects. The path of the third, `add_charge`, is inferred. The client adds the API token to
+each call's form, and the path to `add_charge`.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from tallyhook import money
+from tallyhook._call import Call, Named, Reader, Subject, plain_text
+from tallyhook._model import Model, read
+from tallyhook.chargemonk.models import Invoice, UnbilledCharge
+from tallyhook.errors import APIError, DecodeError, api_error, bare_error
+
+_LIMIT = 1000
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+
+_READER = Reader(Invoice, UnbilledCharge)
+
+
+def list_invoices() -> Call[tuple[Invoice, ...]]:
+    """List the newest 1,000 invoices."""
+    read_list = _listed(Invoice, "list", "invoice")
+    return _call("listInvoices", read_list, {"limit": _LIMIT}, repeatable=True)
+
+
+def list_subscription_unbilled_charges(subscription_code: str) -> Call[tuple[UnbilledCharge, ...]]:
+    """List the charges that are pending for a subscription's next invoice."""
+    return _call(
+        "listSubscriptionUnbilledCharges",
+        _listed(UnbilledCharge, "data"),
+        {"subscription_code": subscription_code, "limit": _LIMIT},
+        repeatable=True,
+        subject=Named("subscription_code", subscription_code, may_lack=True),
+    )
+
+
+def add_charge(
+    subscription_code: str, description: str, price: Decimal, *, quantity: Decimal | int = 1
+) -> Call[None]:
+    """Add a charge to a subscription's next automatic invoice (path and parameters are inferred).
+
+    `price` is the price of one unit. The client doesn't retry this call, because a retry could charge twice.
+    """
+    if quantity <= 0:
+        raise ValueError("A quantity must be above 0")
+    form = {
+        "subscription_code": subscription_code,
+        "description": description,
+        "amount": money.amount(money.product(Decimal(quantity), price)),
+        "quantity": f"{Decimal(quantity):f}",
+        "invoice_later": "true",
+    }
+    return _call("", _done, form)
+
+
+def _call(
+    path: str,
+    read_answer: Callable[[bytes], T],
+    form: Mapping[str, object],
+    *,
+    repeatable: bool = False,
+    subject: Subject | None = None,
+) -> Call[T]:
+    pairs = tuple((name, plain_text(value)) for name, value in form.items())
+    return Call("POST", path, path, read_answer, _refusal, form=pairs, repeatable=repeatable, subject=subject)
+
+
+def _listed(model: type[M], *path: str) -> Callable[[bytes], tuple[M, ...]]:
+    """Return a function that reads the list at this path in an answer."""
+
+    def read_list(body: bytes) -> tuple[M, ...]:
+        node: Any = _fine(body)
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+        if not isinstance(node, list) or not all(isinstance(each, dict) for each in node):
+            raise DecodeError("a list of objects was expected", ".".join(path))
+        return tuple(read(model, each) for each in node)
+
+    return read_list
+
+
+def _done(body: bytes) -> None:
+    _fine(body)
+
+
+def _fine(body: bytes) -> dict[str, Any]:
+    node = _READER.object(body)
+    if node.get("status") != "success":
+        raise _error(200, node)
+    return node
+
+
+def _refusal(status: int, body: bytes) -> APIError:
+    """Return the exception for a refusal.
+
+    The format of Chargemonk's errors is unknown, so the exception has only the answer's `message`, if any.
+    """
+    try:
+        return _error(status, _READER.object(body))
+    except DecodeError:
+        return bare_error(status)
+
+
+def _error(status: int, node: dict[str, Any]) -> APIError:
+    message = node.get("message")
+    return api_error(status, message) if isinstance(message, str) and message else bare_error(status)
