@@ -179,7 +179,7 @@ def stands(review: "Review", customer: Customer, invoice: Invoice) -> tuple[str,
     charges = (
         f"{charge.code}  {money.line_text(charge.quantity, charge.each_amount)}  (charge {charge.id})"
         for charge in invoice.charges
-        if charge.type.strip().lower() not in PLAN_TYPES
+        if canonical(charge.type) not in PLAN_TYPES
     )
     net = _net(review, invoice, invoice.charges, {}, _rate(customer, invoice))
     return (*sorted(charges), f"it bills {money.amount_text(net)}")
@@ -284,9 +284,9 @@ def _net(
     lines = [
         money.product(Decimal(charge.quantity), charge.each_amount)
         for charge in charges
-        if isinstance(charge, DeclaredCharge) or charge.type != "item"
+        if isinstance(charge, DeclaredCharge) or canonical(charge.type) != "item"
     ]
-    if not any(charge.type in ("recurring", "item") for charge in invoice.charges):
+    if not any(canonical(charge.type) in ("recurring", "item") for charge in invoice.charges):
         # A held invoice may not show the plan's own charge yet.
         lines.append(review.plan.recurring_charge_amount or Decimal(0))
     for item in review.plan.items:
@@ -324,4 +324,5 @@ def _overage(quantity: Decimal, included: Decimal) -> Decimal:
 
 
 def _overage_charge(invoice: Invoice, code: str) -> Charge | None:
-    return next((charge for charge in invoice.charges if charge.type == "item" and charge.code == code), None)
+    lines = (charge for charge in invoice.charges if canonical(charge.type) == "item")
+    return next((line for line in lines if line.code == code), None)

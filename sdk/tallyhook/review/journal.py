@@ -64,7 +64,7 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
         """
         unmarked = _MARK.sub("", charge.description)
         return (
-            charge.type.strip().lower() not in PLAN_TYPES
+            canonical(charge.type) not in PLAN_TYPES
             and charge.id != ""
             and canonical(charge.code) == canonical(self.code)
             and self.costs_the_same(charge)

@@ -238,7 +238,7 @@ class Ledger:
             and charge.id not in adding.before
             and adding.charge.costs_the_same(charge)
             # Charges from the plan get their ids when the period closes, so they look new.
-            and (charge.type not in PLAN_TYPES or canonical(charge.code) == code)
+            and (canonical(charge.type) not in PLAN_TYPES or canonical(charge.code) == code)
         ]
 
     def keeps_marks(self, adding: Adding) -> bool:
