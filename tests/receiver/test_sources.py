@@ -166,6 +166,20 @@ async def test_what_the_api_does_not_know_is_refused(client: AsyncClient, fields
 
 
 @pytest.mark.parametrize("kind", [FaultKind.ERROR, FaultKind.DROP_AFTER])
+async def test_subscriptions_are_compared_as_the_client_compares_them() -> None:
+    subscription = {"Id": " s1 ", "CustomerId": "7"}
+    answer = {"ResultMessage": "OK", "Subscription": subscription}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=answer))
+    async with httpx.AsyncClient(transport=transport) as http:
+        client = AsyncClient("ledger", "quill", http=http)
+        receiver = Receiver(Cleverbridge("cleverbridge", client, networks=HERE), inbox=":memory:")
+        receiver.on("PaidOrderNotification")(lambda event: None)
+        async with listening(receiver) as post:
+            for content in (paid(subscriptionId="S1"), paid(subscriptionId=1, customerId=7)):
+                assert (await post(content)).status_code == 200
+            assert (await post(paid(subscriptionId="S1", customerId="8"))).status_code == 401
+
+
 async def test_while_the_api_gives_no_answer_the_sender_comes_again(
     server: Server, client: AsyncClient, kind: FaultKind
 ) -> None:
