@@ -93,8 +93,9 @@ class Intake:
     async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
         """Return the response to a request that has passed `precheck`. Header names must be in lower case.
 
-        The response is a 2xx only if the hook's work is done, or if the hook has no handler. This method
-        never raises an exception, whatever the input is.
+        The response is a 2xx only if the hook's work is done, if the hook has no handler, or if its invoice
+        was postponed, so that another hook will follow. This method never raises an exception, whatever the
+        input is.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
