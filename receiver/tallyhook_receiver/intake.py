@@ -12,14 +12,14 @@ from tallyhook.signing.scheme import header
 from tallyhook_receiver import responses
 from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.attempt import Attempt, Context
-from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.errors import InboxUnavailable, WrongSource
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.options import Options
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
 from tallyhook_receiver.sources import Event, Source, UnsignedSource
-from tallyhook_receiver.sources.source import WrongSource, body_key, inbox_key
+from tallyhook_receiver.sources.source import body_key, inbox_key
 
 log = logging.getLogger("tallyhook.receiver")
 
