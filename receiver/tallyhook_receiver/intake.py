@@ -13,6 +13,7 @@ from tallyhook_receiver import responses
 from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.attempt import Attempt, Context
 from tallyhook_receiver.errors import InboxUnavailable, WrongSource
+from tallyhook_receiver.handlers import Handlers, Registered
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.observer import Observers
@@ -34,6 +35,7 @@ class Intake:
     def __init__(
         self,
         sources: Sequence[Source],
+        handlers: Handlers,
         context: Callable[[], Awaitable[Context]],
         is_closing: Callable[[], bool],
         observers: Observers,
@@ -45,6 +47,7 @@ class Intake:
             raise ValueError("trusted_proxies has no effect without senders or an unsigned source")
         self._signing = [source for source in sources if source not in unsigned]
         self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
+        self._handlers = handlers
         self._context = context
         self._is_closing = is_closing
         self._observers = observers
@@ -164,7 +167,8 @@ class Intake:
     async def _take(self, source: Source, event: Event[object], letter: Letter) -> Response:
         try:
             context = await self._context()
-            if not context.handlers.wants(source, event.type):
+            handler = self._handlers.find(source, event.type)
+            if handler is None:
                 if await self._is_begun(context, letter.key):
                     log_hook(logging.ERROR, letter, "it was begun, but this receiver has no handler for it")
                     return responses.FAILED
@@ -177,7 +181,7 @@ class Intake:
                 return responses.TOO_OLD
         except InboxUnavailable as error:
             return _no_inbox(letter, error)
-        return await self._join(context, source, event, letter)
+        return await self._join(context, source, event, letter, handler)
 
     def _is_old(self, event: Event[object]) -> bool:
         """Return whether an event is older than `max_age`.
@@ -199,7 +203,9 @@ class Intake:
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
-    async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
+    async def _join(
+        self, context: Context, source: Source, event: Event[object], letter: Letter, handler: Registered
+    ) -> Response:
         """Wait for the attempt at this hook, and return the response. Starts an attempt if none is running.
 
         If the attempt takes longer than `answer_within`, the response is a 503, and the attempt continues.
@@ -209,7 +215,8 @@ class Intake:
         key = letter.key
         attempt, task = self._running.get(key, (None, None))
         if attempt is None or task is None or task.done():  # a done task here was canceled before it began
-            attempt = Attempt(context, source, msgspec.structs.replace(event, source=source.name), letter)
+            event = msgspec.structs.replace(event, source=source.name)
+            attempt = Attempt(context, source, event, letter, handler)
             task = asyncio.create_task(attempt.run())
             self._running[key] = attempt, task
             task.add_done_callback(lambda ended: self._forget(key, ended))
