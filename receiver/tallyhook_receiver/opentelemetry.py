@@ -53,11 +53,8 @@ class Spans(Observer):
             f"hook {letter.type}", {f"tallyhook.{name}": value for name, value in about.items()}
         )
 
-    def step(self, name: Step) -> AbstractContextManager[Span]:
-        return self._step(name)
-
     @contextmanager
-    def _step(self, name: Step) -> Iterator[Span]:
+    def step(self, name: Step) -> Iterator[Span]:
         with self._span(name, {}) as span:
             try:
                 yield span
