@@ -80,18 +80,13 @@ class Attempt:
         self._name = f"{context.owner[:8]}-{next(_numbers)}"
         self._cause: Cause | None = None
 
-    @property
-    def about(self) -> dict[str, str]:
-        """The fields in logs and traces that identify the hook and the attempt."""
-        return self.letter.about | {"attempt": self._name}
-
     async def run(self) -> Response:
         """Handle the event, and return the response for every delivery that waits for the event.
 
         Call this method in a separate task, because all log lines of the task get this hook's fields. Raises
         only CancelledError.
         """
-        working_at.set(self)
+        working_at.set(self.letter.about | {"attempt": self._name})
         with self.context.observers.around(lambda observer: observer.attempt(self.letter)):
             try:
                 return await self._run()
