@@ -7,13 +7,14 @@ import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from tallyhook import events
 from tallyhook_receiver.asgi import ASGIApp
 from tallyhook_receiver.attempt import Context
-from tallyhook_receiver.background import PRUNED_EVERY, Pruning, Repeated
+from tallyhook_receiver.background import PRUNED_EVERY, Repeated, prune
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.handlers import BILLABLE, Handlers, HookHandler, ReviewHandler, type_name
 from tallyhook_receiver.health import Health
@@ -99,7 +100,7 @@ class Receiver:
         self.wsgi: WSGIApp = WSGIApp(self._intake, self._health, self.run)
         self._loop_thread = LoopThread()
         self._background = (
-            Repeated("pruning the inbox", PRUNED_EVERY, Pruning(self.inbox, given["keep_days"]).prune),
+            Repeated("pruning the inbox", PRUNED_EVERY, partial(prune, self.inbox, given["keep_days"])),
             Repeated("a second look", LOOKED_EVERY, self.look_again),
         )
         self._made_clients = False
