@@ -311,9 +311,8 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
 def _named() -> str:
     """Return the inbox's path or URL from the environment variables, or else the default file."""
     settings = read(os.environ)
-    for problem in settings.problems:
-        if problem.startswith(_VARIABLE):
-            fail(problem, USAGE)
+    if "INBOX" in settings.problems:
+        fail(settings.problems["INBOX"], USAGE)
     named: str = settings.values.get("INBOX", FILE)
     return named
 
