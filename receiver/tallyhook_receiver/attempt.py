@@ -5,7 +5,7 @@ import itertools
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,7 +42,6 @@ class Context:
     Attributes:
         inbox: the open inbox.
         owner: the name under which this worker takes leases.
-        unsigned: the sources that don't sign their hooks, by name.
         observers: the observers to notify.
         clock: returns the current time as an aware datetime.
         lease: the length of a lease in seconds.
@@ -54,7 +53,6 @@ class Context:
 
     inbox: Inbox
     owner: str
-    unsigned: Mapping[str, UnsignedSource]
     observers: Observers
     clock: Callable[[], datetime]
     lease: float
@@ -164,9 +162,9 @@ class Attempt:
         observers = self.context.observers
         try:
             event = self.event
-            if (unsigned := self.context.unsigned.get(self.source.name)) is not None:
+            if isinstance(self.source, UnsignedSource):
                 with observers.around(lambda observer: observer.step("confirm")):
-                    event = await unsigned.confirm(event)
+                    event = await self.source.confirm(event)
             if self.handler.is_review:
                 return await self._review()
             with observers.around(lambda observer: observer.step("handle")):

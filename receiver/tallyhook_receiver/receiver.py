@@ -76,7 +76,6 @@ class Receiver:
         self._context = Context(
             inbox=self.inbox,
             owner="",
-            unsigned={source.name: source for source in sources if isinstance(source, UnsignedSource)},
             observers=Observers(given["observers"]),
             clock=given["clock"],
             lease=lease_of(given, sources),
@@ -259,7 +258,7 @@ class Receiver:
         ]
 
     def _needs_client(self, source: Source) -> bool:
-        return source.name in self._context.unsigned or self._handlers.has_review(source)
+        return isinstance(source, UnsignedSource) or self._handlers.has_review(source)
 
     async def look_again(self) -> int:
         """Take all second looks that are due, and return their number. Raises InboxUnavailable.
