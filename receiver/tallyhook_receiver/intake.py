@@ -169,16 +169,20 @@ class Intake:
             context = await self._context()
             handler = self._handlers.find(source, event.type)
             if handler is None:
-                if await self._is_begun(context, letter.key):
+                record = await context.inbox.get(letter.key)
+                if record is not None and record.attempts > 0 and record.state is not State.DONE:
                     log_hook(logging.ERROR, letter, "it was begun, but this receiver has no handler for it")
                     return responses.FAILED
                 await context.inbox.keep(letter, State.IGNORED)
                 return responses.IGNORED
-            if self._is_old(event) and not await self._is_welcome(context, letter.key):
-                note = f"too old: max_age is {self._max_age}"
-                await context.inbox.keep(letter, State.FAILED, note)
-                log_hook(logging.ERROR, letter, "too old, kept in the inbox")
-                return responses.TOO_OLD
+            if self._is_old(event):
+                record = await context.inbox.get(letter.key)
+                # However old it is, a hook is handled if an attempt or an operator's retry came before.
+                if record is None or (record.attempts == 0 and record.state is not State.WAITING):
+                    note = f"too old: max_age is {self._max_age}"
+                    await context.inbox.keep(letter, State.FAILED, note)
+                    log_hook(logging.ERROR, letter, "too old, kept in the inbox")
+                    return responses.TOO_OLD
         except InboxUnavailable as error:
             return _no_inbox(letter, error)
         return await self._join(context, source, event, letter, handler)
@@ -189,19 +193,6 @@ class Intake:
         If there is a `max_age`, an event without a date is treated as too old.
         """
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
-
-    async def _is_begun(self, context: Context, key: str) -> bool:
-        """Return whether the hook with this key was attempted before but isn't done."""
-        record = await context.inbox.get(key)
-        return record is not None and record.attempts > 0 and record.state is not State.DONE
-
-    async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Return whether to handle a hook although it is too old.
-
-        It is handled if it was attempted before, or if an operator asked for a retry.
-        """
-        record = await context.inbox.get(key)
-        return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
     async def _join(
         self, context: Context, source: Source, event: Event[object], letter: Letter, handler: Registered
