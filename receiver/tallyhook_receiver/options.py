@@ -10,6 +10,8 @@ from tallyhook_receiver.inbox import FRESH, Inbox
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.sources import Cheddar, Source
 
+DEFAULT_INBOX = "tallyhook.sqlite"
+
 _LEASE = 60.0  # seconds
 _UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
 _LONGEST_UNKNOWN = timedelta(minutes=30)
@@ -82,7 +84,7 @@ class Options(TypedDict, total=False):
             str,
             "a path, or postgresql://user:password@host/database",
             "a file for SQLite, `:memory:`, a URL, or in code an `Inbox`; see [the inbox](inbox.md)",
-            "tallyhook.sqlite",
+            DEFAULT_INBOX,
         ),
     ]
     answer_within: Annotated[
