@@ -4,7 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet, SettingsError, Unconfirmed
+    from tallyhook_receiver.errors import (
+        InboxUnavailable,
+        LeaseLost,
+        NotYet,
+        SettingsError,
+        Unconfirmed,
+        WrongSource,
+    )
     from tallyhook_receiver.inbox import (
         Claim,
         Due,
@@ -61,6 +68,7 @@ __all__ = [
     "Stats",
     "Unconfirmed",
     "UnsignedSource",
+    "WrongSource",
     "open_inbox",
 ]
 

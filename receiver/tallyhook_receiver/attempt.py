@@ -5,7 +5,7 @@ import itertools
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from tallyhook.review import EarlierInvoiceOutstanding, Outcome, OutcomeUnknown,
 from tallyhook_receiver import responses
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet, Unconfirmed
 from tallyhook_receiver.failures import Cause, cause_of
-from tallyhook_receiver.handlers import Handlers, argument
+from tallyhook_receiver.handlers import Registered, argument
 from tallyhook_receiver.inbox import Inbox, Letter, State
 from tallyhook_receiver.lease import Lease, LeasedJournal
 from tallyhook_receiver.logs import log_hook, working_at
@@ -42,8 +42,6 @@ class Context:
     Attributes:
         inbox: the open inbox.
         owner: the name under which this worker takes leases.
-        unsigned: the sources that don't sign their hooks, by name.
-        handlers: the registered handlers.
         observers: the observers to notify.
         clock: returns the current time as an aware datetime.
         lease: the length of a lease in seconds.
@@ -55,8 +53,6 @@ class Context:
 
     inbox: Inbox
     owner: str
-    unsigned: Mapping[str, UnsignedSource]
-    handlers: Handlers
     observers: Observers
     clock: Callable[[], datetime]
     lease: float
@@ -69,20 +65,18 @@ class Context:
 class Attempt:
     """One attempt to handle an event. All deliveries that wait for the event get this attempt's response."""
 
-    def __init__(self, context: Context, source: Source, event: Event[object], letter: Letter) -> None:
+    def __init__(
+        self, context: Context, source: Source, event: Event[object], letter: Letter, handler: Registered
+    ) -> None:
         self.context = context
         self.source = source
         self.event = event
         self.letter = letter
+        self.handler = handler
         self._lease = Lease(context.inbox, context.owner, context.lease)
         self._journal = LeasedJournal(self._lease, letter.key, context.observers)
         self._name = f"{context.owner[:8]}-{next(_numbers)}"
         self._cause: Cause | None = None
-
-    @property
-    def about(self) -> dict[str, str]:
-        """The fields in logs and traces that identify the hook and the attempt."""
-        return self.letter.about | {"attempt": self._name}
 
     async def run(self) -> Response:
         """Handle the event, and return the response for every delivery that waits for the event.
@@ -90,7 +84,7 @@ class Attempt:
         Call this method in a separate task, because all log lines of the task get this hook's fields. Raises
         only CancelledError.
         """
-        working_at.set(self)
+        working_at.set(self.letter.about | {"attempt": self._name})
         with self.context.observers.around(lambda observer: observer.attempt(self.letter)):
             try:
                 return await self._run()
@@ -165,16 +159,16 @@ class Attempt:
         return State.FAILED, why, later(self.context.lease, _CUT)
 
     async def _handle(self) -> _Ending:
-        handlers, observers = self.context.handlers, self.context.observers
+        observers = self.context.observers
         try:
             event = self.event
-            if (unsigned := self.context.unsigned.get(self.source.name)) is not None:
+            if isinstance(self.source, UnsignedSource):
                 with observers.around(lambda observer: observer.step("confirm")):
-                    event = await unsigned.confirm(event)
-            if (handler := handlers.handler(self.source, self.letter.type)) is None:
+                    event = await self.source.confirm(event)
+            if self.handler.is_review:
                 return await self._review()
             with observers.around(lambda observer: observer.step("handle")):
-                await handler(argument(event))
+                await self.handler.call(argument(event))
             return State.DONE, "", responses.DONE
         except (NotYet, OutcomeUnknown) as error:
             return State.WAITING, str(error), later(error.retry_after)
@@ -196,9 +190,9 @@ class Attempt:
             return State.FAILED, note, responses.FAILED
 
     async def _review(self) -> _Ending:
-        handler, observers = self.context.handlers.review(self.source), self.context.observers
-        if handler is None or not isinstance(self.source, Cheddar) or self.source.client is None:
-            raise TypeError(f"a review of {self.source.name} needs a handler and a client")
+        observers = self.context.observers
+        if not isinstance(self.source, Cheddar) or self.source.client is None:
+            raise TypeError(f"a review of {self.source.name} needs a client")
         if not isinstance(self.event.payload, events.Hook):
             raise TypeError(f"a review needs a Cheddar hook, and {self.source.name} read something else")
         review = Review.from_hook(self.event.payload)
@@ -206,7 +200,7 @@ class Attempt:
             # With ids instead, the same invoice would have a different key, and so a different journal.
             raise ValueError("the hook lacks its customer's code, or its invoice's number")
         with observers.around(lambda observer: observer.step("handle")):
-            await handler(review)
+            await self.handler.call(review)
         review.close()
         with observers.around(lambda observer: observer.step("apply")):
             outcome = await review.aapply(

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from tallyhook_receiver.errors import InboxUnavailable
-from tallyhook_receiver.inbox import FRESH, Inbox
+from tallyhook_receiver.inbox import Inbox
 
 log = logging.getLogger("tallyhook.receiver")
 
 PRUNED_EVERY = 3600.0  # seconds
 
-_FOR_GOOD = timedelta(days=365_000)
+_FOREVER = 365_000  # days
 
 
 class Repeated:
@@ -52,24 +52,10 @@ class Repeated:
             await asyncio.sleep(self._seconds)
 
 
-class Pruning:
-    """Deletes the inbox's hooks that have been done or ignored for `keep_days` days.
-
-    If `keep_days` is None, no hook is deleted. Raises ValueError if `keep_days` is less than 2, because a
-    hook may be delivered again within two days.
-    """
-
-    def __init__(self, inbox: Inbox, keep_days: float | None) -> None:
-        if keep_days is not None and keep_days < FRESH.days:
-            raise ValueError(
-                f"keep_days must be at least {FRESH.days}: until then, a done hook may come again"
-            )
-        self._inbox = inbox
-        # Prune even if hooks are kept forever, because pruning makes the inbox check its clock. Without these
-        # checks, a full inbox can't delete hooks to make room.
-        self._age = timedelta(days=keep_days) if keep_days is not None else _FOR_GOOD
-
-    async def prune(self) -> None:
-        """Delete the hooks that have been done or ignored for long enough. Raises InboxUnavailable."""
-        if pruned := await self._inbox.prune(self._age):
-            log.info("deleted %d hooks that were done or ignored for more than %s", pruned, self._age)
+async def prune(inbox: Inbox, keep_days: float | None) -> None:
+    """Delete the hooks that have been done or ignored for `keep_days` days. Raises InboxUnavailable."""
+    # Prune even if hooks are kept forever, because pruning makes the inbox check its clock. Without these
+    # checks, a full inbox can't delete hooks to make room.
+    age = timedelta(days=_FOREVER if keep_days is None else keep_days)
+    if pruned := await inbox.prune(age):
+        log.info("deleted %d hooks that were done or ignored for more than %s", pruned, age)

@@ -22,6 +22,10 @@ class Unconfirmed(Exception):
     """Raised by `UnsignedSource.confirm` if the sender's system doesn't know the event."""
 
 
+class WrongSource(Exception):
+    """Raised by `Source.read` if the body belongs to another source than the one that signed it."""
+
+
 class InboxUnavailable(Exception):
     """The inbox can't be used now, for example because the disk is full or the server is down."""
 

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tallyhook import events
 from tallyhook.review import Review
@@ -23,6 +23,13 @@ _NEARLY = 0.9
 BILLABLE = events.SubscriptionBillable.TYPE
 
 
+class Registered(NamedTuple):
+    """A registered handler. It gets the `Review` of an invoice if `is_review` is True, or else the event."""
+
+    call: Handler
+    is_review: bool
+
+
 class Handlers:
     """The registered handlers.
 
@@ -32,41 +39,33 @@ class Handlers:
     """
 
     def __init__(self) -> None:
-        self._handlers: dict[tuple[str | None, str], Handler] = {}
-        self._reviews: dict[str | None, Handler] = {}
+        self._registered: dict[tuple[str | None, str], Registered] = {}
 
-    def add(self, source: str | None, type: str, handler: HookHandler[Any]) -> None:
+    def add(
+        self, source: str | None, type: str, handler: HookHandler[Any], *, is_review: bool = False
+    ) -> None:
         if not type:
             raise ValueError("pass a type of event, or one of the classes in tallyhook.events")
-        if (source, type) in self._handlers or (type == BILLABLE and source in self._reviews):
+        if (source, type) in self._registered:
             raise ValueError(f"{type} already has a handler")
-        self._handlers[source, type] = _as_coroutine(handler)
+        self._registered[source, type] = Registered(_as_coroutine(handler), is_review)
 
-    def add_review(self, source: str | None, handler: ReviewHandler) -> None:
-        if source in self._reviews or (source, BILLABLE) in self._handlers:
-            raise ValueError(f"{BILLABLE} already has a handler")
-        self._reviews[source] = _as_coroutine(handler)
+    def find(self, source: Source, type: str) -> Registered | None:
+        """Return the handler for events of this type from this source, or None if there is none.
 
-    def handler(self, source: Source, type: str) -> Handler | None:
-        """Return the handler for events of this type from this source.
-
-        Returns None if there is no such handler, or if a review handler for this source takes precedence.
+        Only Cheddar's sources have review handlers, because only Cheddar holds an invoice until its hook is
+        acknowledged.
         """
-        if (handler := self._handlers.get((source.name, type))) is not None:
-            return handler
-        return None if self._own_review(source, type) else self._handlers.get((None, type))
+        for name in (source.name, None):
+            found = self._registered.get((name, type))
+            if found is not None and (isinstance(source, Cheddar) or not found.is_review):
+                return found
+        return None
 
-    def review(self, source: Source, type: str = BILLABLE) -> Handler | None:
-        """Return the review handler for a source's invoices, or None if there is none."""
-        if type != BILLABLE or not has_invoices(source) or (source.name, type) in self._handlers:
-            return None
-        return self._reviews.get(source.name) or self._reviews.get(None)
-
-    def wants(self, source: Source, type: str) -> bool:
-        return self.handler(source, type) is not None or self.review(source, type) is not None
-
-    def _own_review(self, source: Source, type: str) -> bool:
-        return type == BILLABLE and source.name in self._reviews and has_invoices(source)
+    def has_review(self, source: Source) -> bool:
+        """Return whether the source's invoices are reviewed."""
+        found = self.find(source, BILLABLE)
+        return found is not None and found.is_review
 
 
 def type_name(type: str, sources: Iterable[Source]) -> str:
@@ -89,11 +88,6 @@ def type_name(type: str, sources: Iterable[Source]) -> str:
     if known is None and (near := get_close_matches(type, names.values(), 1, _NEARLY)):
         raise ValueError(f"{type!r} is no type of Cheddar's: did you mean {near[0]!r}?")
     return known or type
-
-
-def has_invoices(source: Source) -> bool:
-    """Return whether the source's system holds each invoice until its hook is acknowledged."""
-    return isinstance(source, Cheddar)
 
 
 def argument(event: Event[object]) -> events.Hook | Event[object]:

@@ -12,14 +12,15 @@ from tallyhook.signing.scheme import header
 from tallyhook_receiver import responses
 from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.attempt import Attempt, Context
-from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.errors import InboxUnavailable, WrongSource
+from tallyhook_receiver.handlers import Handlers, Registered
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.options import Options
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
 from tallyhook_receiver.sources import Event, Source, UnsignedSource
-from tallyhook_receiver.sources.source import WrongSource, body_key, inbox_key
+from tallyhook_receiver.sources.source import body_key, inbox_key
 
 log = logging.getLogger("tallyhook.receiver")
 
@@ -34,6 +35,7 @@ class Intake:
     def __init__(
         self,
         sources: Sequence[Source],
+        handlers: Handlers,
         context: Callable[[], Awaitable[Context]],
         is_closing: Callable[[], bool],
         observers: Observers,
@@ -45,6 +47,7 @@ class Intake:
             raise ValueError("trusted_proxies has no effect without senders or an unsigned source")
         self._signing = [source for source in sources if source not in unsigned]
         self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
+        self._handlers = handlers
         self._context = context
         self._is_closing = is_closing
         self._observers = observers
@@ -93,8 +96,9 @@ class Intake:
     async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
         """Return the response to a request that has passed `precheck`. Header names must be in lower case.
 
-        The response is a 2xx only if the hook's work is done, or if the hook has no handler. This method
-        never raises an exception, whatever the input is.
+        The response is a 2xx only if the hook's work is done, if the hook has no handler, or if its invoice
+        was postponed, so that another hook will follow. This method never raises an exception, whatever the
+        input is.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
@@ -163,20 +167,25 @@ class Intake:
     async def _take(self, source: Source, event: Event[object], letter: Letter) -> Response:
         try:
             context = await self._context()
-            if not context.handlers.wants(source, event.type):
-                if await self._is_begun(context, letter.key):
+            handler = self._handlers.find(source, event.type)
+            if handler is None:
+                record = await context.inbox.get(letter.key)
+                if record is not None and record.attempts > 0 and record.state is not State.DONE:
                     log_hook(logging.ERROR, letter, "it was begun, but this receiver has no handler for it")
                     return responses.FAILED
                 await context.inbox.keep(letter, State.IGNORED)
                 return responses.IGNORED
-            if self._is_old(event) and not await self._is_welcome(context, letter.key):
-                note = f"too old: max_age is {self._max_age}"
-                await context.inbox.keep(letter, State.FAILED, note)
-                log_hook(logging.ERROR, letter, "too old, kept in the inbox")
-                return responses.TOO_OLD
+            if self._is_old(event):
+                record = await context.inbox.get(letter.key)
+                # However old it is, a hook is handled if an attempt or an operator's retry came before.
+                if record is None or (record.attempts == 0 and record.state is not State.WAITING):
+                    note = f"too old: max_age is {self._max_age}"
+                    await context.inbox.keep(letter, State.FAILED, note)
+                    log_hook(logging.ERROR, letter, "too old, kept in the inbox")
+                    return responses.TOO_OLD
         except InboxUnavailable as error:
             return _no_inbox(letter, error)
-        return await self._join(context, source, event, letter)
+        return await self._join(context, source, event, letter, handler)
 
     def _is_old(self, event: Event[object]) -> bool:
         """Return whether an event is older than `max_age`.
@@ -185,20 +194,9 @@ class Intake:
         """
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
-    async def _is_begun(self, context: Context, key: str) -> bool:
-        """Return whether the hook with this key was attempted before but isn't done."""
-        record = await context.inbox.get(key)
-        return record is not None and record.attempts > 0 and record.state is not State.DONE
-
-    async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Return whether to handle a hook although it is too old.
-
-        It is handled if it was attempted before, or if an operator asked for a retry.
-        """
-        record = await context.inbox.get(key)
-        return record is not None and (record.attempts > 0 or record.state is State.WAITING)
-
-    async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
+    async def _join(
+        self, context: Context, source: Source, event: Event[object], letter: Letter, handler: Registered
+    ) -> Response:
         """Wait for the attempt at this hook, and return the response. Starts an attempt if none is running.
 
         If the attempt takes longer than `answer_within`, the response is a 503, and the attempt continues.
@@ -208,7 +206,8 @@ class Intake:
         key = letter.key
         attempt, task = self._running.get(key, (None, None))
         if attempt is None or task is None or task.done():  # a done task here was canceled before it began
-            attempt = Attempt(context, source, msgspec.structs.replace(event, source=source.name), letter)
+            event = msgspec.structs.replace(event, source=source.name)
+            attempt = Attempt(context, source, event, letter, handler)
             task = asyncio.create_task(attempt.run())
             self._running[key] = attempt, task
             task.add_done_callback(lambda ended: self._forget(key, ended))

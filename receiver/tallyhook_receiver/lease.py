@@ -22,7 +22,6 @@ class Lease:
         self.owner = owner
         self._seconds = seconds
         self._until = 0.0  # the lease's end by this process's uptime; never later than the end in the inbox
-        self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     async def claim(self, letter: Letter) -> Claim:
@@ -55,22 +54,16 @@ class Lease:
 
     def stop(self) -> None:
         """Stop renewing the lease. Does nothing if no hook was claimed."""
-        if self._timer is not None:
-            self._timer.cancel()
         if self._renewing is not None:
             self._renewing.cancel()
 
     def _hold(self, since: float, key: str) -> None:
         self._until = since + self._seconds
-
-        def start() -> None:
-            self._renewing = asyncio.create_task(self._renew(key))
-
-        # Most work is done before the first renewal is due, so create the task only then.
-        self._timer = asyncio.get_running_loop().call_later(self._seconds / 3, start)
+        self._renewing = asyncio.create_task(self._renew(key))
 
     async def _renew(self, key: str) -> None:
         while True:
+            await asyncio.sleep(self._seconds / 3)
             asked = uptime()
             try:
                 await self.inbox.renew(key, self.owner, self._seconds)
@@ -81,7 +74,6 @@ class Lease:
             except LeaseLost:
                 self._until = 0.0
                 return
-            await asyncio.sleep(self._seconds / 3)
 
 
 class LeasedJournal:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Protocol
+from types import MappingProxyType
 
 from tallyhook_receiver.inbox import Letter
 
@@ -15,15 +15,8 @@ log = logging.getLogger("tallyhook.receiver")
 FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", "reason", "place")
 
 
-class Work(Protocol):
-    """The work of the current task. `about` contains the log fields that identify it."""
-
-    @property
-    def about(self) -> Mapping[str, str]: ...
-
-
-# Set during an attempt at a hook, including in the threads that run handlers.
-working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default=None)
+# The log fields of the current attempt at a hook, also in the threads that run handlers.
+working_at: ContextVar[Mapping[str, str]] = ContextVar("tallyhook_working_at", default=MappingProxyType({}))
 
 
 def log_hook(
@@ -58,8 +51,7 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        work = working_at.get()
-        known = {} if work is None else work.about
+        known = working_at.get()
         for field in FIELDS:
             if (value := getattr(record, field, known.get(field))) is not None:
                 line[field] = value

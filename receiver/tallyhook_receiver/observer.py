@@ -87,13 +87,10 @@ class Observer:
 
 
 class Observers:
-    """A group of observers that are called together. The group is falsy if it is empty."""
+    """A group of observers that are called together."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = tuple(observers)
-
-    def __bool__(self) -> bool:
-        return bool(self._observers)
 
     def tell(self, fact: Callable[[Observer], None]) -> None:
         """Call `fact` with each observer. If an observer raises an exception, log it."""
@@ -103,17 +100,9 @@ class Observers:
             except Exception as error:
                 _log(error)
 
-    def around(
-        self, part: Callable[[Observer], AbstractContextManager[object]]
-    ) -> AbstractContextManager[object]:
-        """Return a context manager that enters the context managers of all observers.
-
-        `part` returns the context manager of an observer.
-        """
-        return self._around(part) if self._observers else _NOTHING
-
     @contextmanager
-    def _around(self, part: Callable[[Observer], AbstractContextManager[object]]) -> Iterator[None]:
+    def around(self, part: Callable[[Observer], AbstractContextManager[object]]) -> Iterator[None]:
+        """Enter the context managers of all observers. `part` returns the context manager of an observer."""
         with ExitStack() as stack:
             for observer in self._observers:
                 try:
@@ -121,9 +110,6 @@ class Observers:
                 except Exception as error:
                     _log(error)
             yield
-
-
-_NOTHING = nullcontext()
 
 
 @contextmanager

@@ -47,17 +47,11 @@ class Spans(Observer):
         trace.get_current_span().set_attributes({"tallyhook.product": product, "tallyhook.repeated": True})
 
     def attempt(self, letter: Letter) -> AbstractContextManager[Span]:
-        work = working_at.get()
-        about = {} if work is None else work.about
-        return self._span(
-            f"hook {letter.type}", {f"tallyhook.{name}": value for name, value in about.items()}
-        )
-
-    def step(self, name: Step) -> AbstractContextManager[Span]:
-        return self._step(name)
+        about = {f"tallyhook.{name}": value for name, value in working_at.get().items()}
+        return self._span(f"hook {letter.type}", about)
 
     @contextmanager
-    def _step(self, name: Step) -> Iterator[Span]:
+    def step(self, name: Step) -> Iterator[Span]:
         with self._span(name, {}) as span:
             try:
                 yield span

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict, cast, get_type_hints
 
-from tallyhook_receiver.inbox import Inbox
+from tallyhook_receiver.inbox import FRESH, Inbox
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.sources import Cheddar, Source
+
+DEFAULT_INBOX = "tallyhook.sqlite"
 
 _LEASE = 60.0  # seconds
 _UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
@@ -82,7 +84,7 @@ class Options(TypedDict, total=False):
             str,
             "a path, or postgresql://user:password@host/database",
             "a file for SQLite, `:memory:`, a URL, or in code an `Inbox`; see [the inbox](inbox.md)",
-            "tallyhook.sqlite",
+            DEFAULT_INBOX,
         ),
     ]
     answer_within: Annotated[
@@ -211,7 +213,7 @@ DEFAULTS = cast(Options, {name: setting.default for name, setting in ARGUMENTS.i
 def complete(given: Options) -> Options:
     """Return the arguments with all defaults filled in.
 
-    Raises TypeError for an unknown argument, and ValueError for an invalid `handle_within`.
+    Raises TypeError for an unknown argument, and ValueError for an invalid `handle_within` or `keep_days`.
     """
     for name in given:
         if name not in ARGUMENTS:
@@ -219,6 +221,8 @@ def complete(given: Options) -> Options:
     options = DEFAULTS | given
     if options["handle_within"] is not None and options["handle_within"] <= 0:
         raise ValueError(f"handle_within must be positive or None: {options['handle_within']}")
+    if options["keep_days"] is not None and timedelta(days=options["keep_days"]) < FRESH:
+        raise ValueError(f"keep_days must be at least {FRESH.days}: until then, a done hook may come again")
     return options
 
 

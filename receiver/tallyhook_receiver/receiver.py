@@ -7,15 +7,16 @@ import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from tallyhook import events
 from tallyhook_receiver.asgi import ASGIApp
 from tallyhook_receiver.attempt import Context
-from tallyhook_receiver.background import PRUNED_EVERY, Pruning, Repeated
+from tallyhook_receiver.background import PRUNED_EVERY, Repeated, prune
 from tallyhook_receiver.errors import InboxUnavailable
-from tallyhook_receiver.handlers import Handlers, HookHandler, ReviewHandler, type_name
+from tallyhook_receiver.handlers import BILLABLE, Handlers, HookHandler, ReviewHandler, type_name
 from tallyhook_receiver.health import Health
 from tallyhook_receiver.inbox import Inbox, open_inbox
 from tallyhook_receiver.intake import Intake
@@ -75,8 +76,6 @@ class Receiver:
         self._context = Context(
             inbox=self.inbox,
             owner="",
-            unsigned={source.name: source for source in sources if isinstance(source, UnsignedSource)},
-            handlers=self._handlers,
             observers=Observers(given["observers"]),
             clock=given["clock"],
             lease=lease_of(given, sources),
@@ -87,6 +86,7 @@ class Receiver:
         )
         self._intake = Intake(
             sources,
+            self._handlers,
             self._opened,
             lambda: self._is_closing,
             self._context.observers,
@@ -99,7 +99,7 @@ class Receiver:
         self.wsgi: WSGIApp = WSGIApp(self._intake, self._health, self.run)
         self._loop_thread = LoopThread()
         self._background = (
-            Repeated("pruning the inbox", PRUNED_EVERY, Pruning(self.inbox, given["keep_days"]).prune),
+            Repeated("pruning the inbox", PRUNED_EVERY, partial(prune, self.inbox, given["keep_days"])),
             Repeated("a second look", LOOKED_EVERY, self.look_again),
         )
         self._made_clients = False
@@ -173,12 +173,12 @@ class Receiver:
         source whose invoices are reviewed needs a client.
         """
         if not isinstance(handler, str | Source):
-            self._handlers.add_review(None, handler)
+            self._handlers.add(None, BILLABLE, handler, is_review=True)
             return handler
         name = self._name_of(handler)
 
         def register(decorated: OnReview) -> OnReview:
-            self._handlers.add_review(name, decorated)
+            self._handlers.add(name, BILLABLE, decorated, is_review=True)
             return decorated
 
         return register
@@ -205,7 +205,7 @@ class Receiver:
         Raises InboxUnavailable. Raises ValueError if a source with reviews has no client, or a closed one.
         """
         for source in self.sources.values():
-            if self._handlers.review(source) is not None and source.name not in self._clients:
+            if self._handlers.has_review(source) and source.name not in self._clients:
                 raise ValueError(f"product {source.name} needs a client, because its invoices are reviewed")
         if broken := self._broken():
             raise ValueError(f"the client of {' and '.join(broken)} is closed: open it before the receiver")
@@ -258,7 +258,7 @@ class Receiver:
         ]
 
     def _needs_client(self, source: Source) -> bool:
-        return source.name in self._context.unsigned or self._handlers.review(source) is not None
+        return isinstance(source, UnsignedSource) or self._handlers.has_review(source)
 
     async def look_again(self) -> int:
         """Take all second looks that are due, and return their number. Raises InboxUnavailable.
@@ -301,8 +301,8 @@ class Receiver:
         """Handle one request from any kind of server, and return the response for the sender.
 
         `peer` is the address that connected to the server, or None if unknown. The response is a 2xx only if
-        the hook's work is done, or if the hook has no handler. This method never raises an exception,
-        whatever the input is.
+        the hook's work is done, if the hook has no handler, or if its invoice was postponed, so that another
+        hook will follow. This method never raises an exception, whatever the input is.
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)

@@ -87,14 +87,14 @@ class Settings:
     Attributes:
         prefix: the start of the variables' names.
         values: the values, by the variable's name without the prefix.
-        problems: a line for each invalid variable.
+        problems: a line for each invalid variable, by the variable's name without the prefix.
         unknown: the variables with this prefix that aren't settings, each with the name that was probably
             meant, or `""`.
     """
 
     prefix: str
     values: Mapping[str, Any]
-    problems: tuple[str, ...]
+    problems: Mapping[str, str]
     unknown: Mapping[str, str]
 
     def product(self, *, connects: bool = True) -> Cheddar:
@@ -103,7 +103,7 @@ class Settings:
         The product has a client if `connects` is True and the settings name a user. Raises SettingsError,
         which lists all problems.
         """
-        problems = [*self.problems, *self._missing()]
+        problems = [*self.problems.values(), *self._missing()]
         if problems:
             raise SettingsError(problems)
         code, keys = self.values["PRODUCT_CODE"], self.values["KEYS"]
@@ -125,7 +125,7 @@ class Settings:
         Raises SettingsError, which lists all problems.
         """
         if self.problems:
-            raise SettingsError(self.problems)
+            raise SettingsError(self.problems.values())
         given = ((name, setting.name) for name, setting in ARGUMENTS.items() if setting.name in self.values)
         return cast(Options, {name: self.values[variable] for name, variable in given})
 
@@ -136,14 +136,11 @@ class Settings:
 
     def _missing(self) -> Iterator[str]:
         for setting in SETTINGS:
-            if setting.missing and setting.name not in self.values and not self._is_wrong(setting):
+            if setting.missing and setting.name not in {*self.values, *self.problems}:
                 yield f"{self.prefix}{setting.name} is not set: {setting.missing}"
         for one, other in (("USER", "PASSWORD"), ("PASSWORD", "USER")):
             if one in self.values and other not in self.values:
                 yield f"{self.prefix}{one} is set but {self.prefix}{other} is not: the API needs both"
-
-    def _is_wrong(self, setting: Setting) -> bool:
-        return any(problem.startswith(f"{self.prefix}{setting.name}") for problem in self.problems)
 
 
 def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
@@ -154,7 +151,7 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
     the result never quote a value.
     """
     values: dict[str, Any] = {}
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     for setting in SETTINGS:
         name = prefix + setting.name
         try:
@@ -162,9 +159,9 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
             if text and setting.read is not None:
                 values[setting.name] = setting.read(text)
         except SettingsError as error:
-            problems += error.problems
+            problems[setting.name] = str(error)
         except (ValueError, KeyError):
-            problems.append(f"{name} is not {setting.what}")
+            problems[setting.name] = f"{name} is not {setting.what}"
     known = {prefix + setting.name + end for setting in SETTINGS for end in ("", _FILE)}
     known |= {prefix + name for name in _OTHERS}
     unknown = {
@@ -172,7 +169,7 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
         for name in sorted(environ)
         if name.startswith(prefix) and name not in known
     }
-    return Settings(prefix, values, tuple(problems), unknown)
+    return Settings(prefix, values, problems, unknown)
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:

@@ -1,7 +1,11 @@
-"""The facts about a hook that the page may show. Nothing else from the hook's body is shown."""
+"""The facts about a hook that the page may show, and how the page and the command line write them.
+
+The page shows nothing else from the hook's body.
+"""
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from tallyhook import events
@@ -50,6 +54,14 @@ def subject(record: Record) -> Subject:
         reason="" if outcome is not None else _short(_reason(record.note, hook)),
         outcome=outcome,
     )
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _reason(note: str, hook: events.Hook) -> str:

@@ -47,6 +47,21 @@ async def test_what_was_asked_for_just_before_the_end_is_done(tmp_path: Path) ->
     await inbox.close()
 
 
+async def test_what_a_canceled_caller_asked_for_is_done(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.claim(LETTER, "me", 60)
+    asked = asyncio.ensure_future(inbox.finish(LETTER.key, "me", State.DONE))
+    await asyncio.sleep(0)  # the operation is queued
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    record = await inbox.get(LETTER.key)
+    assert record is not None
+    assert record.state is State.DONE
+    await inbox.close()
+
+
 async def test_a_full_disk(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()

@@ -9,8 +9,8 @@ import pytest
 from tests.receiver.conftest import Store, pass_days
 from tests.receiver.letters import ADDING, LETTER, letter
 
-from tallyhook_receiver import Claim, Inbox, InboxUnavailable, LeaseLost, State, Stats
-from tallyhook_receiver.background import Pruning, Repeated
+from tallyhook_receiver import Claim, Inbox, InboxUnavailable, LeaseLost, Receiver, SharedKey, State, Stats
+from tallyhook_receiver.background import Repeated, prune
 
 Open = Callable[..., Awaitable[Inbox]]
 MOMENT = datetime(2030, 3, 18, tzinfo=UTC)
@@ -225,7 +225,7 @@ async def test_what_is_looked_at_again_is_not_pruned(inbox: Inbox, store: Store)
 async def test_the_receiver_prunes_again_and_again(inbox: Inbox, store: Store) -> None:
     await finished(inbox, "first", State.DONE)
     await pass_days(inbox, store, 91)
-    pruning = Repeated("pruning", 0.02, Pruning(inbox, keep_days=90).prune)
+    pruning = Repeated("pruning", 0.02, lambda: prune(inbox, keep_days=90))
     pruning.start()
     await until_empty(inbox)
     await finished(inbox, "second", State.DONE)
@@ -245,7 +245,7 @@ async def test_an_inbox_that_is_away_is_pruned_later(
     await pass_days(inbox, store, 91)
     if store.url != ":memory:":  # a closed MemoryInbox loses its hooks
         await inbox.close()
-    pruning = Repeated("pruning", 0.02, Pruning(inbox, keep_days=90).prune)
+    pruning = Repeated("pruning", 0.02, lambda: prune(inbox, keep_days=90))
     pruning.start()
     if store.url != ":memory:":
         async with asyncio.timeout(5):
@@ -275,14 +275,14 @@ async def test_pruning_stops_although_its_work_takes_no_cancellation() -> None:
 async def test_keeps_for_good(inbox: Inbox, store: Store) -> None:
     await finished(inbox, "old", State.DONE)
     await pass_days(inbox, store, 1000)
-    await Pruning(inbox, keep_days=None).prune()
+    await prune(inbox, keep_days=None)
     assert await keys(inbox) == ["old"]
 
 
 @pytest.mark.parametrize("days", [0, 1.9, -1])
-async def test_does_not_forget_what_may_come_again(inbox: Inbox, days: float) -> None:
+def test_does_not_forget_what_may_come_again(days: float) -> None:
     with pytest.raises(ValueError, match="keep_days must be at least 2"):
-        Pruning(inbox, keep_days=days)
+        Receiver(SharedKey("meter", "key"), inbox=":memory:", keep_days=days)
 
 
 async def until_empty(inbox: Inbox) -> None:

@@ -25,6 +25,7 @@ from tallyhook_receiver import (
     Receiver,
     State,
     Unconfirmed,
+    WrongSource,
 )
 
 HERE = ["127.0.0.0/8"]
@@ -165,6 +166,20 @@ async def test_what_the_api_does_not_know_is_refused(client: AsyncClient, fields
     assert seen == []
 
 
+async def test_subscriptions_are_compared_as_the_client_compares_them() -> None:
+    subscription = {"Id": " s1 ", "CustomerId": "7"}
+    answer = {"ResultMessage": "OK", "Subscription": subscription}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=answer))
+    async with httpx.AsyncClient(transport=transport) as http:
+        client = AsyncClient("ledger", "quill", http=http)
+        receiver = Receiver(Cleverbridge("cleverbridge", client, networks=HERE), inbox=":memory:")
+        receiver.on("PaidOrderNotification")(lambda event: None)
+        async with listening(receiver) as post:
+            for content in (paid(subscriptionId="S1"), paid(subscriptionId=1, customerId=7)):
+                assert (await post(content)).status_code == 200
+            assert (await post(paid(subscriptionId="S1", customerId="8"))).status_code == 401
+
+
 @pytest.mark.parametrize("kind", [FaultKind.ERROR, FaultKind.DROP_AFTER])
 async def test_while_the_api_gives_no_answer_the_sender_comes_again(
     server: Server, client: AsyncClient, kind: FaultKind
@@ -302,3 +317,28 @@ async def test_an_unsigned_source_of_ones_own() -> None:
         for body, status in ((b"please", 200), (b"now", 401), (b"later", 503)):
             assert (await post(body)).status_code == status
     assert seen == ["please"]
+
+
+class Tenant:
+    """A source that shares its key with others, and reads only bodies that name it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def verify(self, headers: Any, body: bytes) -> bool:
+        return True
+
+    def read(self, headers: Any, body: bytes) -> Event[str]:
+        if body.decode() != self.name:
+            raise WrongSource(f"the body isn't for {self.name}")
+        return Event(key=self.name, type="greeting", payload=self.name)
+
+
+async def test_a_body_of_another_source_with_the_same_key() -> None:
+    receiver = Receiver(Tenant("one"), Tenant("two"), inbox=":memory:")
+    seen: list[Event[str]] = []
+    receiver.on("greeting")(seen.append)
+    async with listening(receiver) as post:
+        for body, status in ((b"two", 200), (b"one", 200), (b"three", 401)):
+            assert (await post(body)).status_code == status
+    assert [event.source for event in seen] == ["two", "one"]

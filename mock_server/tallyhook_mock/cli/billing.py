@@ -7,9 +7,10 @@ from typing import Any
 import click
 from rich.text import Text
 
+from tallyhook_mock.cli.cells import moment, state
 from tallyhook_mock.cli.remote import Remote, customer_argument, mock_option, path, product_option
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, Group, fail, json_option
-from tallyhook_receiver.cli.output import grid, moment, print_json, say, state, table
+from tallyhook_receiver.cli.output import grid, print_json, say, table
 
 __all__ = ["bill", "charge", "invoice", "run", "usage"]
 

@@ -8,10 +8,11 @@ from typing import Any
 import click
 from rich.text import Text
 
+from tallyhook_mock.cli.cells import moment
 from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import Remote, mock_option, product_option
 from tallyhook_receiver.cli.command import Command, json_option
-from tallyhook_receiver.cli.output import moment, print_json, say, table
+from tallyhook_receiver.cli.output import print_json, say, table
 
 __all__ = ["calls"]
 

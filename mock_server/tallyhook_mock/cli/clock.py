@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
+from tallyhook_mock.cli.cells import moment
 from tallyhook_mock.cli.remote import Remote, mock_option
 from tallyhook_receiver.cli.command import Group, json_option
-from tallyhook_receiver.cli.output import grid, moment, print_json, table
+from tallyhook_receiver.cli.output import grid, print_json, table
 
 __all__ = ["clock"]
 

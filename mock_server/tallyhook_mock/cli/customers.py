@@ -7,6 +7,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from tallyhook_mock.cli.cells import moment, state
 from tallyhook_mock.cli.remote import (
     Remote,
     after_option,
@@ -16,7 +17,7 @@ from tallyhook_mock.cli.remote import (
     say_more,
 )
 from tallyhook_receiver.cli.command import USAGE, Group, fail, json_option
-from tallyhook_receiver.cli.output import moment, print_json, state, table
+from tallyhook_receiver.cli.output import print_json, table
 
 __all__ = ["customers"]
 

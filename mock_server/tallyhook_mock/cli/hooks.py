@@ -11,11 +11,12 @@ from typing import Any
 import click
 from rich.text import Text
 
+from tallyhook_mock.cli.cells import moment, short, state
 from tallyhook_mock.cli.completion import customer_codes, hook_ids, hook_types
 from tallyhook_mock.cli.outcome import answered, report
 from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option, say_more
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, Group, fail, json_option
-from tallyhook_receiver.cli.output import grid, moment, print_json, say, short, state, table
+from tallyhook_receiver.cli.output import grid, print_json, say, table
 
 __all__ = ["hooks", "trigger"]
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
+from tallyhook_mock.cli.cells import short, state
 from tallyhook_mock.cli.completion import hook_types, listener_ids
 from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option
 from tallyhook_receiver.cli.command import Group, json_option
-from tallyhook_receiver.cli.output import print_json, short, state, table
+from tallyhook_receiver.cli.output import print_json, table
 
 __all__ = ["listeners"]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.text import Text
 
+from tallyhook_mock.cli.cells import moment, short
 from tallyhook_mock.cli.remote import Remote, path
 from tallyhook_receiver.cli.command import BAD
-from tallyhook_receiver.cli.output import can_write, moment, print_json, say, short
+from tallyhook_receiver.cli.output import can_write, print_json, say
 
 __all__ = ["answered", "report"]
 

@@ -2,9 +2,10 @@
 
 import click
 
+from tallyhook_mock.cli.cells import moment
 from tallyhook_mock.cli.remote import Remote, mock_option, path
 from tallyhook_receiver.cli.command import Group, json_option
-from tallyhook_receiver.cli.output import moment, print_json, say, table
+from tallyhook_receiver.cli.output import print_json, say, table
 
 __all__ = ["snapshot"]
 

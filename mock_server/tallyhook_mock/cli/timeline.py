@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from tallyhook_mock.cli.cells import moment
 from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option, say_more
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.systems import SYSTEMS
 from tallyhook_receiver.cli.command import USAGE, Command, fail, json_option
-from tallyhook_receiver.cli.output import console, moment, print_json, table
+from tallyhook_receiver.cli.output import console, print_json, table
 
 __all__ = ["forecast", "timeline"]
 

@@ -26,8 +26,9 @@ from tallyhook.review.journal import (
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import grid, print_json, say, table
+from tallyhook_receiver.options import DEFAULT_INBOX
 from tallyhook_receiver.settings import PREFIX, read
-from tallyhook_receiver.subject import subject
+from tallyhook_receiver.subject import moment, subject, times
 
 T = TypeVar("T")
 
@@ -37,8 +38,6 @@ def inbox() -> None:
     """Show a receiver's hooks, and retry, resolve or delete them."""
 
 
-FILE = "tallyhook.sqlite"  # the inbox that a receiver uses by default
-
 # Read like a receiver's settings, so `TALLYHOOK_INBOX_FILE` may name a file that contains the value.
 _VARIABLE = f"{PREFIX}INBOX"
 
@@ -46,7 +45,7 @@ url_option = click.option(
     "--inbox",
     "url",
     metavar="PATH|URL",
-    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {DEFAULT_INBOX}",
     help="The inbox: a SQLite file, or a URL such as postgresql://user@host/database.",
 )
 key_argument = click.argument(
@@ -125,12 +124,12 @@ def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tup
     yield "hook", record.key
     yield "state", _state(record.state)
     yield "type", f"{record.type} of {record.product}"
-    yield "received", f"{_moment(record.received)}, delivered {_times(record.deliveries)}"
-    yield "changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}"
+    yield "received", f"{moment(record.received)}, delivered {times(record.deliveries)}"
+    yield "changed", f"{moment(record.changed)}, tried {times(record.attempts)}"
     if seen.customer or seen.invoice:
         yield "about", f"invoice {seen.invoice} of customer {seen.customer}"
     if record.due is not None:
-        yield "second look", f"due {_moment(record.due)}"
+        yield "second look", f"due {moment(record.due)}"
     if record.state is State.UNRESOLVED:
         asked = [entry for entry in entries if isinstance(entry, Asked)]
         yield "stands", "\n".join([record.note.rstrip(), *(asked[-1].stands if asked else ())])
@@ -279,7 +278,7 @@ def stats(url: str | None, as_json: bool) -> None:
     table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
     say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in total")
     if counted.oldest is not None:
-        say(f"the oldest hook was received {_moment(counted.oldest)}")
+        say(f"the oldest hook was received {moment(counted.oldest)}")
 
 
 def _tell(record: Record, as_json: bool, what: str) -> None:
@@ -311,10 +310,9 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
 def _named() -> str:
     """Return the inbox's path or URL from the environment variables, or else the default file."""
     settings = read(os.environ)
-    for problem in settings.problems:
-        if problem.startswith(_VARIABLE):
-            fail(problem, USAGE)
-    named: str = settings.values.get("INBOX", FILE)
+    if "INBOX" in settings.problems:
+        fail(settings.problems["INBOX"], USAGE)
+    named: str = settings.values.get("INBOX", DEFAULT_INBOX)
     return named
 
 
@@ -366,11 +364,3 @@ def _age(age: timedelta) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length} {unit} ago"
     return f"{seconds} s ago"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,22 +17,6 @@ if TYPE_CHECKING:
 # The width for a file or a pipe. It is large, so that no line is wrapped.
 _ENDLESS = 10_000
 _MARKS = ">~?"  # characters that set a column's format; see `table`
-
-_COLOURS = {
-    "active": "green",
-    "approved": "green",
-    "delivered": "green",
-    "paid": "green",
-    "open": "cyan",
-    "sending": "cyan",
-    "released": "yellow",
-    "unpaid": "red",
-    "held": "yellow",
-    "paused": "yellow",
-    "pending": "yellow",
-    "declined": "red",
-    "failed": "red",
-}
 
 
 def table(
@@ -186,21 +169,6 @@ def console() -> "Console":
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _ENDLESS
     return made
-
-
-def state(word: str) -> Text:
-    """Return a state's name in its colour."""
-    return Text(word, _COLOURS.get(word, "dim"))
-
-
-def moment(written: str | None) -> str:
-    """Return a UTC time in the format `2026-02-01 00:00:00`, or `""` for None."""
-    return "" if written is None else f"{datetime.fromisoformat(written):%Y-%m-%d %H:%M:%S}"
-
-
-def short(id: str) -> str:
-    """Shorten an id to the part before its first hyphen, which is enough for people to tell ids apart."""
-    return id.partition("-")[0]
 
 
 def print_json(value: Any) -> None:

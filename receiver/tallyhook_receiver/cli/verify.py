@@ -74,9 +74,9 @@ def _keys() -> list[str]:
     from tallyhook_receiver.settings import read  # imported only here, because the import is slow
 
     settings = read(os.environ)
-    wrong = [problem for problem in settings.problems if problem.startswith(_VARIABLE)]
     keys: list[str] = settings.values.get("KEYS", [])
-    return keys or fail(wrong[0] if wrong else f"--key or the variable {_VARIABLE} is required", USAGE)
+    missing = f"--key or the variable {_VARIABLE} is required"
+    return keys or fail(settings.problems.get("KEYS", missing), USAGE)
 
 
 def _read(file: Path) -> bytes:

@@ -33,10 +33,9 @@ from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, to
 
 _SELECT = f"SELECT {COLUMNS} FROM hooks JOIN bodies ON hook = id"
 _FREE = "(owner = '' OR leased_until <= :up OR leased_until > :up + lease + 1)"
-_INSERT = (
+_RECEIVE = (
     "INSERT INTO hooks (key, product, type, state, note, deliveries, attempts, received, changed, owner,"
-    " leased_until, lease, digest) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (key) DO NOTHING"
+    " leased_until, digest) VALUES (?, ?, ?, 'waiting', '', 1, 0, ?, ?, '', 0, ?)"
 )
 
 # The maximum number of hooks that one transaction deletes, so that other operations don't wait long.
@@ -93,9 +92,7 @@ class SQLiteInbox:
 
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
         def operation(connection: sqlite3.Connection) -> None:
-            if self._insert(connection, letter, state, note=storable(note)):
-                return
-            self._count_delivery(connection, letter.key)
+            self._remember(connection, letter)
             kept = connection.execute(
                 "UPDATE hooks SET state = ?, note = ?, changed = ?, digest = ?"
                 " WHERE key = ? AND owner = '' AND state NOT IN ('done', 'unresolved')",
@@ -111,15 +108,11 @@ class SQLiteInbox:
 
         def operation(connection: sqlite3.Connection) -> Claim:
             up = self._uptime()
-            if self._insert(
-                connection, letter, State.WORKING, attempts=1, owner=owner, until=up + seconds, lease=seconds
-            ):
-                return Claim(mine=True, state=State.WAITING)
+            self._remember(connection, letter)
             state, holder, until, lease, known, done = connection.execute(
                 "SELECT state, owner, leased_until, lease, digest, done FROM hooks WHERE key = ?",
                 (letter.key,),
             ).fetchone()
-            self._count_delivery(connection, letter.key)
             if seen in done.split():
                 return Claim(mine=False, state=State.DONE)
             if holder not in ("", owner) and 0 < until - up <= lease + 1:
@@ -265,48 +258,35 @@ class SQLiteInbox:
         if await self._commits.run(lambda connection: connection.execute(query, values).rowcount) == 0:
             raise LeaseLost("another worker has taken over this hook")
 
-    def _insert(
-        self,
-        connection: sqlite3.Connection,
-        letter: Letter,
-        state: State,
-        *,
-        note: str = "",
-        attempts: int = 0,
-        owner: str = "",
-        until: float = 0.0,
-        lease: float = 0.0,
-    ) -> bool:
-        """Store the first delivery of a hook.
+    def _remember(self, connection: sqlite3.Connection, letter: Letter) -> None:
+        """Count a delivery of a hook, and store the hook at its first delivery.
 
-        Returns False and writes nothing if the hook is already stored.
+        Raises InboxUnavailable, without having written anything, if the inbox is full.
         """
-        if self._count >= self._max_hooks and not _is_there(connection, letter.key):
+        counted = connection.execute(
+            "UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (letter.key,)
+        )
+        if counted.rowcount == 0:
             self._make_room(connection)
-        now = self._clock()
-        what = (letter.key, letter.product, storable(letter.type), state, note, attempts, now, now)
-        written = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body)))
-        if written.rowcount == 0:
-            return False
-        connection.execute("INSERT INTO bodies VALUES (?, ?)", (written.lastrowid, letter.body))
-        self._count += 1
-        return True
-
-    def _count_delivery(self, connection: sqlite3.Connection, key: str) -> None:
-        connection.execute("UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (key,))
+            now = self._clock()
+            what = (letter.key, letter.product, storable(letter.type), now, now, digest(letter.body))
+            hook = connection.execute(_RECEIVE, what).lastrowid
+            connection.execute("INSERT INTO bodies VALUES (?, ?)", (hook, letter.body))
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
-        """If the inbox is full, delete old hooks to make room for a new one.
+        """Make room for one more hook. If the inbox is full, delete the oldest hooks that may be deleted.
 
-        Raises InboxUnavailable if no hook may be deleted.
+        Counts the hooks only if the inbox may be full. Raises InboxUnavailable if no hook may be deleted.
         """
-        (self._count,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
+        if self._count >= self._max_hooks:
+            (self._count,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
         if self._count >= self._max_hooks:
             steady = _clock(connection).at(self._clock()).is_steady
             dropped = self._drop(connection, FRESH, max(1, self._max_hooks // 100)) if steady else 0
             if dropped == 0:
                 raise InboxUnavailable(f"the inbox is full: {self._count} hooks, and none can be dropped")
             self._count -= dropped
+        self._count += 1
 
     def _drop(self, connection: sqlite3.Connection, age: timedelta, limit: int) -> int:
         """Delete up to `limit` hooks that have been done or ignored for `age`, the oldest first.
@@ -382,10 +362,6 @@ class MemoryInbox(SQLiteInbox):
         connection = connect(":memory:", 0)
         migrate(connection)
         return connection
-
-
-def _is_there(connection: sqlite3.Connection, key: str) -> bool:
-    return connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None
 
 
 def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:

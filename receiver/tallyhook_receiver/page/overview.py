@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tallyhook.review import Outcome
 from tallyhook.tables import Column, Element, Table, element, written
 from tallyhook_receiver.inbox import Inbox, Record, State, Stats
-from tallyhook_receiver.subject import Subject, subject
+from tallyhook_receiver.subject import Subject, moment, subject, times
 
 _SHOWN = 20  # hooks in each section, newest first
 _SEARCHED = 100  # how many hooks that are done or ignored are searched for reviews
@@ -61,7 +61,7 @@ def document(overview: Overview, style: str, at: datetime) -> str:
     `at` is the current time, which the page shows.
     """
     stats = overview.stats
-    oldest = "" if stats.oldest is None else f"; the oldest hook was received {_moment(stats.oldest)}"
+    oldest = "" if stats.oldest is None else f"; the oldest hook was received {moment(stats.oldest)}"
     failed = sum(stats.hooks.get(state, 0) for state in (State.UNRESOLVED, State.FAILED, State.UNDECODABLE))
     waiting = sum(stats.hooks.get(state, 0) for state in (State.WAITING, State.WORKING))
     html = element(
@@ -79,7 +79,7 @@ def document(overview: Overview, style: str, at: datetime) -> str:
             element(
                 "header",
                 element("h1", "Inbox"),
-                element("p", f"as of {_moment(at)}"),
+                element("p", f"as of {moment(at)}"),
             ),
             element(
                 "main",
@@ -125,23 +125,18 @@ def _row(seen: Subject) -> tuple[str, ...]:
         seen.invoice,
         seen.customer,
         str(record.attempts),
-        _moment(record.received),
-        _moment(record.changed),
+        moment(record.received),
+        moment(record.changed),
         seen.reason,
     )
 
 
 def _review(seen: Subject, outcome: Outcome) -> Element:
     record = seen.record
-    tried = "once" if record.attempts == 1 else f"{record.attempts} times"
-    ended = f"{record.state} {_moment(record.changed)}, tried {tried}"
+    ended = f"{record.state} {moment(record.changed)}, tried {times(record.attempts)}"
     return element(
         "article",
         element("h3", f"invoice {seen.invoice} of customer {seen.customer}"),
         element("p", f"{record.name} of {record.product}: {ended}"),
         element("div", outcome.table().element(), class_="wide"),
     )
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

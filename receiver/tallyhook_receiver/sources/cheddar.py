@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from tallyhook import events, signing
 from tallyhook.cheddar.models import canonical
 from tallyhook.errors import DecodeError
-from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, inbox_key, keys_of
+from tallyhook_receiver.errors import WrongSource
+from tallyhook_receiver.sources.source import Event, Keys, body_key, inbox_key, keys_of
 
 if TYPE_CHECKING:
     from tallyhook.cheddar.client import AsyncClient

@@ -121,11 +121,10 @@ class _Names(NamedTuple):
     customer: str
 
     def fit(self, found: "Subscription") -> bool:
-        """Return whether a subscription has these ids.
+        """Return whether a subscription has these ids."""
+        from tallyhook.cleverbridge.calls import canonical  # slow, so only when there is a client
 
-        The S in front of a subscription's id is optional (documented).
-        """
-        same_id = found.id.upper().removeprefix("S") == self.subscription.upper().removeprefix("S")
+        same_id = canonical(found.id) == canonical(self.subscription)
         return (same_id or not self.subscription) and self.customer in ("", found.customer_id)
 
 

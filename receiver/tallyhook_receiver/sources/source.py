@@ -79,10 +79,6 @@ class UnsignedSource(Source, Protocol):
         """
 
 
-class WrongSource(Exception):
-    """A body belongs to another product than the key that signed it."""
-
-
 def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
     """Return the keys as a tuple. Raises ValueError if there are no keys, or if a key is empty.
 

@@ -347,15 +347,16 @@ def _change(
 
 @dataclass(frozen=True, slots=True)
 class _Subscription:
-    """Matches the subscription with this id. The leading S of an id is optional (documented)."""
+    """Matches the subscription with this id."""
 
     id: str
 
     def is_of(self, found: Subscription) -> bool:
-        return _digits(found.id) == _digits(self.id)
+        return canonical(found.id) == canonical(self.id)
 
 
-def _digits(id: str) -> str:
+def canonical(id: str) -> str:
+    """Return the id in the form in which ids are compared: its leading S is optional (documented)."""
     return id.strip().upper().removeprefix("S")
 
 

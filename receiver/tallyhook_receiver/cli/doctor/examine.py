@@ -8,7 +8,8 @@ from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock
 from tallyhook_receiver.cli.doctor.finding import Finding, doubtful, good
 from tallyhook_receiver.cli.doctor.listener import Listener, Probe
 from tallyhook_receiver.cli.doctor.setting import examine_keys, examine_settings, product_of
-from tallyhook_receiver.cli.doctor.store import DEFAULT, examine_store
+from tallyhook_receiver.cli.doctor.store import examine_store
+from tallyhook_receiver.options import DEFAULT_INBOX
 from tallyhook_receiver.settings import Settings
 
 
@@ -36,7 +37,7 @@ async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -
     keys = {Probe.key(product, body) for body in bodies}
     found = 0
     with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):
-        inbox = open_inbox(settings.values.get("INBOX", DEFAULT), create=False)
+        inbox = open_inbox(settings.values.get("INBOX", DEFAULT_INBOX), create=False)
         try:
             await inbox.open()
             found = sum([await inbox.forget(key) for key in keys])

@@ -81,39 +81,34 @@ class Listener:
     def examine(self, product: Cheddar | None) -> Iterator[Finding]:
         """Run the checks, and yield their findings. Stops early if no receiver answers at the URL."""
         with self._http:
-            unsigned = self._reach()
-            if isinstance(unsigned, Finding):
-                yield unsigned
-                return
-            yield from self._line(unsigned)
-            is_receiver, findings = self._strictness(unsigned)
-            yield from findings
-            if not is_receiver:
-                return
-            yield from self._health()
-            if product is None:
-                yield skipped("signature", "needs the product and its keys")
-            else:
-                yield from self._signatures(product)
+            try:
+                yield from self._examine(product)
+            except _Stop as stop:
+                yield stop.finding
 
-    def _reach(self) -> httpx.Response | Finding:
+    def _examine(self, product: Cheddar | None) -> Iterator[Finding]:
+        unsigned = self._reach()
+        yield from self._line(unsigned)
+        yield self._strictness(unsigned)
+        yield from self._health()
+        if product is None:
+            yield skipped("signature", "needs the product and its keys")
+        else:
+            yield from self._signatures(product)
+
+    def _reach(self) -> httpx.Response:
         try:
             return self._http.post(self.url, content=b"{}", headers={"Content-Type": "application/json"})
-        except httpx.ConnectError as error:
-            if "SSL" in str(error):
-                return bad(
-                    "listener",
-                    f"{self.url}: {error}",
-                    "serve a certificate for this name, with its chain; SSL_CERT_FILE adds an authority",
-                )
-            return bad(
-                "listener", f"{self.url}: {error}", "check that it runs and that this machine can reach it"
-            )
-        except httpx.TransportError as error:
-            said = str(error) or type(error).__name__
-            return bad("listener", f"{self.url}: {said}", "look at the logs of the proxy and the listener")
         except (httpx.InvalidURL, httpx.HTTPError) as error:
-            return bad("listener", f"{self.url}: {error}", "pass a URL such as https://example.com/hooks")
+            said, fix = str(error), "pass a URL such as https://example.com/hooks"
+            if isinstance(error, httpx.ConnectError) and "SSL" in said:
+                fix = "serve a certificate for this name, with its chain; SSL_CERT_FILE adds an authority"
+            elif isinstance(error, httpx.ConnectError):
+                fix = "check that it runs and that this machine can reach it"
+            elif isinstance(error, httpx.TransportError):
+                said = said or type(error).__name__
+                fix = "look at the logs of the proxy and the listener"
+            raise _Stop(bad("listener", f"{self.url}: {said}", fix)) from None
 
     def _line(self, answer: httpx.Response) -> Iterator[Finding]:
         if is_open_http(self.url):
@@ -128,45 +123,33 @@ class Listener:
                     "listener", f"its certificate expires in {days} days", "renew it, best automatically"
                 )
 
-    def _strictness(self, answer: httpx.Response) -> tuple[bool, list[Finding]]:
-        """Examine the answer to an unsigned request.
-
-        Returns whether the other checks can run, and the findings.
-        """
+    def _strictness(self, answer: httpx.Response) -> Finding:
+        """Examine the answer to an unsigned request. Stops unless it is a receiver's 401."""
         status, word = answer.status_code, _word(answer)
         if answer.is_redirect:
             where = answer.next_request.url if answer.next_request else "elsewhere"
-            return False, [
-                bad(
-                    "listener",
-                    f"{status}: it redirects to {where}; a redirect acknowledges nothing",
-                    f"let the application answer at this address, or register {where}",
+            says = f"{status}: it redirects to {where}; a redirect acknowledges nothing"
+            raise _Stop(
+                bad("listener", says, f"let the application answer at this address, or register {where}")
+            )
+        if status == 401 and word:
+            return good("listener", "reachable; it refuses a request without a signature with 401")
+        if status == 403 and word:
+            raise _Stop(
+                skipped(
+                    "listener", "it accepts hooks only from its senders, and this machine isn't one of them"
                 )
-            ]
-        if status in (401, 403) and word:
-            if status == 403:
-                return False, [
-                    skipped(
-                        "listener",
-                        "it accepts hooks only from its senders, and this machine isn't one of them",
-                    )
-                ]
-            return True, [good("listener", "reachable; it refuses a request without a signature with 401")]
+            )
         if answer.is_success:
-            return False, [
-                bad(
-                    "listener",
-                    f"{status}: it accepts a request without a signature",
-                    "check that this is the receiver's address",
-                )
-            ]
+            says = f"{status}: it accepts a request without a signature"
+            raise _Stop(bad("listener", says, "check that this is the receiver's address"))
         said = repr(word) if word else "the answer is not a receiver's"
         fix = (
             "look at the logs of the proxy and the listener"
             if status >= 500
             else "correct the path or the proxy"
         )
-        return False, [bad("listener", f"{status} for a request without a signature: {said}", fix)]
+        raise _Stop(bad("listener", f"{status} for a request without a signature: {said}", fix))
 
     def _health(self) -> Iterator[Finding]:
         if self._health_path is None:
@@ -192,30 +175,18 @@ class Listener:
         probe = Probe(product)
         try:
             known = [n for n, key in enumerate(product.keys, 1) if self._takes(probe, probe.odd, key)]
-            if not known and any(
+            is_rewritten = not known and any(
                 self._takes(probe, body, key) for body in probe.plain for key in product.keys
-            ):
-                yield bad(
-                    "signature",
-                    "something parses and rewrites the JSON of the body on its way",
-                    _REWRITTEN,
-                )
-                return
+            )
         except ValueError:
-            yield skipped(
-                "signature", f"keys of {product.scheme.name} can't sign: send a hook by hand to test it"
-            )
-            return
-        except _Unexpected as answer:
-            yield answer.finding
-            return
+            why = f"keys of {product.scheme.name} can't sign: send a hook by hand to test it"
+            raise _Stop(skipped("signature", why)) from None
+        if is_rewritten:
+            says = "something parses and rewrites the JSON of the body on its way"
+            raise _Stop(bad("signature", says, _REWRITTEN))
         if not known:
-            yield bad(
-                "signature",
-                "it refuses hooks signed with these keys",
-                "give it the same product code and keys, or look for a proxy that changes the request",
-            )
-            return
+            fix = "give it the same product code and keys, or look for a proxy that changes the request"
+            raise _Stop(bad("signature", "it refuses hooks signed with these keys", fix))
         for number in range(1, len(product.keys) + 1):
             if number not in known:
                 yield doubtful(
@@ -228,22 +199,20 @@ class Listener:
             answer = self._http.post(self.url, content=body, headers=probe.headers(body, key))
         except httpx.TransportError as error:
             said = str(error) or type(error).__name__
-            raise _Unexpected(
-                bad("signature", said, "look at the logs of the proxy and the listener")
-            ) from None
+            raise _Stop(bad("signature", said, "look at the logs of the proxy and the listener")) from None
         word = _word(answer)
         if answer.status_code == 401:
             return False
         if (answer.status_code, word) == (200, "ignored"):
             self.taken.append(body)
             return True
-        said = f"{answer.status_code} {word or '(not from a receiver)'}"
-        raise _Unexpected(
-            bad("signature", f"it answers a signed {TYPE} hook with {said}", "look at the listener's log")
-        )
+        said = f"it answers a signed {TYPE} hook with {answer.status_code} {word or '(not from a receiver)'}"
+        raise _Stop(bad("signature", said, "look at the listener's log"))
 
 
-class _Unexpected(Exception):
+class _Stop(Exception):
+    """Ends the checks with a last finding, because the other checks need what it says is missing."""
+
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.says)
         self.finding = finding

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tallyhook_receiver import Inbox, InboxUnavailable, SQLiteInbox, State, open_inbox
 from tallyhook_receiver.attempt import INTERRUPTED
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good
+from tallyhook_receiver.options import DEFAULT_INBOX
 from tallyhook_receiver.settings import Settings
 
 if TYPE_CHECKING:
     import psycopg
-
-DEFAULT = "tallyhook.sqlite"  # the inbox that a receiver uses by default
 
 _SCARCE, _TOO_LITTLE = 1_000_000_000, 100_000_000  # free bytes on the disk
 _LOOKED_AT = 1000  # the maximum number of failed hooks to read
@@ -22,12 +21,12 @@ _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "c
 
 
 async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
-    url = settings.values.get("INBOX", DEFAULT)
+    url = settings.values.get("INBOX", DEFAULT_INBOX)
     name = f"{settings.prefix}INBOX"
     if "INBOX" not in settings.values:
         yield doubtful(
             "inbox",
-            f"not set: the receiver uses {DEFAULT} in its working directory",
+            f"not set: the receiver uses {DEFAULT_INBOX} in its working directory",
             f"set {name} to a path or a URL",
         )
     if url == ":memory:":
@@ -43,7 +42,7 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
     if isinstance(inbox, SQLiteInbox):
         file = Path(str(url).removeprefix("sqlite:///"))
         if file.is_dir():
-            yield bad("inbox", f"{file} is a folder", f"set it to a file: {name}={file / DEFAULT}")
+            yield bad("inbox", f"{file} is a folder", f"set it to a file: {name}={file / DEFAULT_INBOX}")
             return
         for finding in _folder(file):
             yield finding
