@@ -130,6 +130,6 @@ def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T
 
 
 def _failure(error: BaseException) -> RuntimeError:
-    """Return an ordinary exception with the traceback of one that would stop more than the handler."""
+    """Return an ordinary exception that replaces one, such as SystemExit, that would end the receiver."""
     failure = RuntimeError(f"the handler raised {type(error).__name__}")
     return failure.with_traceback(error.__traceback__)

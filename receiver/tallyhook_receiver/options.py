@@ -120,9 +120,9 @@ class Options(TypedDict, total=False):
         Setting(
             _number,
             "seconds",
-            "how long before another worker may take over a hook from one that has died, at least the"
-            " client's timeout; a lease is renewed during the work, and a request is sent only while at least"
-            " a quarter of it is left; the default is 60, or that timeout if it is longer",
+            "how long a lease lasts: if its worker dies, another may then take over the hook. At least the"
+            " client's timeout. A lease is renewed during the work, and a request is sent only while at least"
+            " a quarter of the lease is left. The default is 60, or the client's timeout if that is longer",
         ),
     ]
     unknown_for: Annotated[
@@ -140,8 +140,7 @@ class Options(TypedDict, total=False):
         Setting(
             _number,
             "seconds",
-            "how long to wait when a customer or invoice isn't found; the hook is done if it is still missing"
-            " after that",
+            "how long a customer or invoice must be missing before it counts as gone; the hook is then done",
             60.0,
         ),
     ]
@@ -154,7 +153,7 @@ class Options(TypedDict, total=False):
         Setting(
             _or_none(_days),
             "a number of days, or none",
-            "the maximum age of an event at its first delivery; keep it below `keep_days`; later deliveries"
+            "the maximum age of an event at its first delivery; at most `keep_days`; later deliveries"
             " may be older, since a retry has the same body",
         ),
     ]
@@ -230,7 +229,7 @@ def lease_of(options: Options, sources: Iterable[Source]) -> float:
     """Return the length of a lease in seconds.
 
     Raises ValueError if the lease is shorter than a client's timeout. With such a lease, if a worker died
-    during a call, another worker could take over the hook before the call has ended.
+    during a call, another worker could take over the hook before the call ended.
     """
     asked, timeout = options["lease"], _timeout(sources)
     if asked is None:

@@ -273,7 +273,7 @@ class Receiver:
     async def aclose(self, within: float | None = None) -> None:
         """Accept no more hooks, wait up to `within` seconds for running handlers, then close the inbox.
 
-        If `within` is None, the argument `close_within` is used. Handlers that are still running after this
+        If `within` is None, the receiver's `close_within` is used. Handlers that are still running after this
         time are canceled, and other workers may take over their hooks. Clients that you passed remain open.
         You can `open` the receiver again.
         """

@@ -48,7 +48,7 @@ class WSGIApp:
 def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
     """Return a request's headers, with lower-case names.
 
-    Returns None if the headers are too many or too large.
+    Returns None if there are too many headers, or if they are too large.
     """
     headers: dict[str, str] = {}
     size = 0

@@ -50,7 +50,7 @@ class Named:
     may_lack: bool = False
 
     def is_of(self, found: Any) -> bool:
-        """Return whether the document `found`, or every document in the list `found`, matches."""
+        """Return whether `found` matches: a document, or all documents of a list."""
         return all(map(self._fits, found if isinstance(found, tuple) else (found,)))
 
     def _fits(self, found: object) -> bool:

@@ -404,7 +404,7 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
     async def aclose(self) -> None:
         """Close the client. Later calls raise UnusableClient.
 
-        An http client that you passed is left open. If you passed none, `async with` opens the client again.
+        An http client that you passed is left open. If you passed none, `async with` opens this client again.
         """
         self._is_closed = True
         if self._is_ours:

@@ -100,7 +100,7 @@ def rules(url: str, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default="a small built-in catalogue",
-    help="The catalogue to start from. --write writes it to FILE, with the customers added.",
+    help="The catalogue to start from. It isn't changed: --write writes a copy that has the new customers.",
 )
 @mock_option
 @json_option

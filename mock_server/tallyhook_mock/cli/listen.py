@@ -57,10 +57,10 @@ def listen(
 ) -> None:
     """Verify and print hooks as they arrive, until Ctrl-C.
 
-    Registers a temporary listener on the mock for each product, or only for the product in --product. With
-    --forward, every verified hook is forwarded with its body and headers unchanged, including the earlier
-    hooks that --since prints. Without --forward, every verified hook is acknowledged, so a held invoice runs
-    an hour later.
+    Registers a temporary listener on the mock for each product, or only for the one given with --product.
+    With --forward, every verified hook is forwarded with its body and headers unchanged, including the
+    earlier hooks that --since prints. Without --forward, every verified hook is acknowledged, so a held
+    invoice runs an hour later.
 
     With --json, the command prints one JSON object per line.
 

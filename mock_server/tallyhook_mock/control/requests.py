@@ -110,7 +110,7 @@ def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable
 
 
 def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
-    """Decorate a handler that reads its body itself. `kind` returns a class that documents the body."""
+    """Decorate a handler that reads the request's body itself. `kind` returns the class that documents it."""
 
     def decorated(handler: Handler) -> Handler:
         handler.__dict__["holds"] = kind

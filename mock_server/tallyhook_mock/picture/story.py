@@ -140,8 +140,8 @@ class Tally:
 class Review:
     """What happens to an invoice after its bill date `at`: held until `released`, then executed at `runs`.
 
-    `tried_until` is the time of the last or next payment attempt after a decline. Each of these times is None
-    if there is no such event.
+    `tried_until` is the time of the next payment attempt after a decline, or of the last one. Each of these
+    times is None if there is no such event.
     """
 
     number: int

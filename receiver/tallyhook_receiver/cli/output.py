@@ -26,7 +26,7 @@ def table(
     empty: str = "",
     footer: Iterable[str] = (),
 ) -> None:
-    """Print a table, or the sentence `empty` if there are no rows.
+    """Print a table. If there are no rows, print the sentence that is passed as `empty`.
 
     The first character of a column's name may set the column's format. `>amount` is right-aligned. `~note`
     may wrap between words; other columns don't wrap. `?product` is left out if all its cells are equal. If

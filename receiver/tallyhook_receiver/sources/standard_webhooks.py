@@ -67,6 +67,6 @@ def _scheme(key: str | bytes) -> signing.Scheme:
 
 
 def _standard(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the three headers by their standard names, from the standard or from Svix's headers."""
+    """Return the three headers under their standard names, even if the request has Svix's names."""
     prefix = "webhook-" if _HEADERS[0] in headers else "svix-"
     return {name: headers.get(name.replace("webhook-", prefix), "").strip() for name in _HEADERS}

@@ -44,7 +44,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Id(str):
-    """An object's id. If you pass a plain `str` to a call instead, it is a code or an invoice's number."""
+    """An object's id. A plain `str` that you pass to a call is treated as a code or an invoice's number."""
 
     __slots__ = ()
 

@@ -41,7 +41,7 @@ def customer(body: bytes) -> Customer:
 def accepted(body: bytes) -> Customer:
     """Return the only customer in the answer to a call. Raises APIError if the document contains an error.
 
-    A gateway may answer 200 with a document in which Cheddar has embedded its refusal.
+    A proxy may answer 200 with the document in which Cheddar has embedded a refusal.
     """
     found = customer(body)
     if found.errors:

@@ -1,4 +1,4 @@
-"""How often and on which day a billing period definition bills, and changes to draft charges."""
+"""When billing period definitions bill (how often, and on which day), and how draft charges change."""
 
 from calendar import monthrange
 from dataclasses import dataclass

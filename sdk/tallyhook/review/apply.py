@@ -51,10 +51,10 @@ class Application:
     Args:
         entries: the journal so far; None if there is no journal.
         now: returns the time in UTC.
-        unknown_for: a request may arrive until this long after its journal entry was written.
+        unknown_for: how long after its journal entry a request may still arrive.
         marks: whether new charges get a mark in their description.
         gone_after: a missing customer or invoice counts as gone if it is still missing after this time.
-        is_second_look: whether to take the declaration from the journal, and not run the invoice.
+        is_second_look: if True, take the declaration from the journal, and don't run the invoice.
         make_mark: returns a new mark.
     """
 

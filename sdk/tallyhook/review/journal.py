@@ -200,9 +200,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """A journal entry: the invoice has exactly what was declared, and no earlier request can still change it.
+    """A journal entry: a document showed exactly what was declared, and all earlier requests are answered or
+    too old.
 
-    If `look_again` is True, the outcome of a request was unknown, so the invoice must be checked once more.
+    If `look_again` is True, the answer to a request was lost, so the invoice is checked once more to be safe.
     """
 
     at: datetime

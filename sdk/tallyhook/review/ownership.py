@@ -160,7 +160,7 @@ class Ledger:
         return [adding for number, adding in self._addings.items() if number not in closed]
 
     def wait_for_adding(self, adding: Adding, now: datetime) -> timedelta:
-        """Return how much longer the request of an `Adding` entry may still arrive."""
+        """Return for how long the request of an `Adding` entry may still arrive."""
         return self._left(self._began[adding.number], now)
 
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
@@ -176,14 +176,14 @@ class Ledger:
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
     def wait_for_sets(self, now: datetime) -> timedelta:
-        """Return how much longer a quantity that we set may still arrive, even if it is the declared one.
+        """Return for how long a quantity that we set may still arrive, even if it is the declared one.
 
         Once this invoice is run, it would change the next one.
         """
         return max((self._left(at, now) for _, _, at in self._sets), default=timedelta(0))
 
     def wait_for_run(self, now: datetime) -> timedelta:
-        """Return how much longer the request to run the invoice may still arrive."""
+        """Return for how long the request to run the invoice may still arrive."""
         return timedelta(0) if self._run is None else self._left(self._run, now)
 
     def given_up(self, charge: DeclaredCharge) -> list[Adding]:

@@ -90,7 +90,7 @@ def _plan(call: Call) -> Plan:
 
 
 def _read(call: Call, plan: Plan) -> Plan:
-    """Return a copy of `plan` that has the values of all fields in the call."""
+    """Return a copy of `plan`, updated with the fields in the call."""
     given = call.parameters
     if "name" in given:
         validators.required(given, "name", 60)

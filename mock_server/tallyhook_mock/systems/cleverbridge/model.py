@@ -286,10 +286,10 @@ class Update(Value, frozen=True):
 
 
 class Mail(Value, frozen=True):
-    """A mail to the customer. It is recorded but not sent.
+    """An email to the customer. It is recorded but not sent.
 
-    Every purchase creates a mail that no parameter can suppress. The mail about an update can be suppressed
-    with the parameter `GenerateMail`.
+    Every purchase creates an email that no parameter can suppress. The email about an update can be
+    suppressed with the parameter `GenerateMail`.
     """
 
     at: datetime
