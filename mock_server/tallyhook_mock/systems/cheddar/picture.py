@@ -37,14 +37,6 @@ from tallyhook_mock.timeline import FAULT, Entry
 __all__ = ["tell"]
 
 _CHARGES = {"charge": "added", "chargeDeleted": "deleted", "creditForward": "carried forward"}
-_STATES = {
-    InvoiceState.OPEN: "current",
-    InvoiceState.HELD: "held",
-    InvoiceState.RELEASED: "released",
-    InvoiceState.UNPAID: "unpaid",
-    InvoiceState.PAID: "paid",
-    InvoiceState.VOID: "void",
-}
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
@@ -146,7 +138,7 @@ class _Teller:
 
     def _periods(self) -> Iterator[Period]:
         for invoice in self._cycle():
-            start, state = _begins(invoice), _STATES[invoice.state]
+            start, state = _begins(invoice), _state(invoice)
             words = f"Invoice #{invoice.number}, {moment(start)} to {moment(invoice.billing_at)}"
             title = f"{words}: {amount_text(invoice.total)}, {state}"
             yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
@@ -265,11 +257,15 @@ class _Teller:
             return f"{amount_text(payments[-1].amount)} paid{after}"
         if invoice.run_at is not None:
             return f"{amount}{', next try' if declines else ' runs'} {day(invoice.run_at)}"
-        return f"{amount} {_STATES[invoice.state]}{after}"
+        return f"{amount} {_state(invoice)}{after}"
 
 
 def _begins(invoice: Invoice) -> datetime:
     return invoice.previous_at or invoice.created
+
+
+def _state(invoice: Invoice) -> str:
+    return "current" if invoice.state is InvoiceState.OPEN else invoice.state.value
 
 
 def _quantity_at_start(
