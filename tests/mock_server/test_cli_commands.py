@@ -169,6 +169,8 @@ def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, co
         status = 500
         server.advance("1mo")
         (held,) = command.gives("hooks", "list", "--limit", "1")
+        shown = [line.split() for line in command.says("hooks", "show", held["id"]).splitlines()]
+        assert ["invoice", "#2"] in shown
         assert "is canceled" in command.says("hooks", "cancel", held["id"])
         server.advance("1h")
         assert Api(server).invoices("ida")[1].findtext("paidTransactionId")

@@ -339,7 +339,7 @@ def _send(
 
 def _invoice(hook: Mapping[str, Any]) -> str:
     about = (hook["json"].get("subscription") or {}).get("invoice") or {}
-    return str(about.get("number") or "")
+    return str(about.get("invoiceNumber") or "")
 
 
 def _inbox_key(hook: Mapping[str, Any]) -> str:
