@@ -30,7 +30,7 @@ name_argument = click.argument(
 )
 
 
-_STATES = ("pending", "sending", "delivered", "canceled")
+_STATES = ("pending", "sending", "delivered", "canceled", "failed")
 
 
 @hooks.command("list")
