@@ -27,7 +27,7 @@ from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.persistence import Persistence
 from tallyhook_mock.sender import Sender
 from tallyhook_mock.snapshot import pack, unpack
-from tallyhook_mock.systems import Systems, actions, part, policies
+from tallyhook_mock.systems import Systems, actions, hook_types, part, policies
 from tallyhook_mock.systems.cheddar import review, subscriptions
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body, event_about, overridden
@@ -442,9 +442,8 @@ class Mock:
         """Plan a fault. Raises ValueError for an unknown action or hook type."""
         if fault.action not in ("", *actions()):
             raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
-        types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
-        if fault.type not in ("", *types):
-            raise ValueError(f"type: {fault.type!r} is not one of {', '.join(types)}")
+        if fault.type not in ("", *hook_types()):
+            raise ValueError(f"type: {fault.type!r} is not one of {', '.join(hook_types())}")
         armed = self.faults.add(fault)
         self.notifier.beat()
         return armed

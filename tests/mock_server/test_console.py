@@ -17,6 +17,7 @@ from tallyhook_mock import Mock, Server, serve
 from tallyhook_mock.app import create_app
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import DeliveryState
+from tallyhook_mock.systems import hook_types
 from tallyhook_mock.systems.cheddar.invoices import InvoiceState
 from tallyhook_mock.systems.cheddar.settings import SETTINGS
 
@@ -247,6 +248,8 @@ def test_faults_are_planned_in_the_words_of_the_control_api(server: Server, brow
     assert "by: unknown" in told(act(browser, "faults/add", kind="latency", by="1min"))
     assert "whole number" in told(act(browser, "faults/add", kind="error", nth="first"))
     assert "armed" in shown(browser.get("/console/faults"), "faults")
+    (choice,) = markup.fromstring(browser.get("/console/faults").text).xpath("//select[@name='type']")
+    assert choice.value_options == ["", *hook_types()]
     assert told(act(browser, "faults/clear")) == "All faults are cleared."
 
 
