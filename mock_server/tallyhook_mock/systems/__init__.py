@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TypeVar
 
-from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.core.system import BillingSystem
 
 __all__ = ["SYSTEMS", "Systems", "actions", "hook_types", "part", "parts", "policies"]
 
