@@ -29,9 +29,8 @@ from tallyhook_mock.sender import Sender
 from tallyhook_mock.snapshot import pack, unpack
 from tallyhook_mock.systems import Systems, actions, hook_types, part, policies
 from tallyhook_mock.systems.cheddar import review, subscriptions
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body, event_about, overridden
-from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.systems.cheddar.totals import Totals

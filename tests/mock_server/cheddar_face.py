@@ -12,7 +12,7 @@ from lxml import etree
 from tallyhook_mock.catalog.reading import read_catalog
 from tallyhook_mock.systems import Systems
 from tallyhook_mock.systems.cheddar.api import cheddar_app
-from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.model import Customer
 from tallyhook_mock.systems.cheddar.state import Event
 
 EMAIL, PASSWORD = "desk@harbour.example", "let me in"

@@ -10,7 +10,7 @@ import pytest
 from tallyhook_mock import Server, serve
 from tallyhook_mock.core.hooks import DeliveryState
 from tallyhook_mock.server import bind
-from tallyhook_mock.systems.cheddar.invoices import OUTSTANDING
+from tallyhook_mock.systems.cheddar.model import OUTSTANDING
 
 from .command import ENVIRONMENT, SCRIPT, Command, run
 from .loopback import Api, catalog, listening

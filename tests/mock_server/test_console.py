@@ -18,7 +18,7 @@ from tallyhook_mock.app import create_app
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import DeliveryState
 from tallyhook_mock.systems import hook_types
-from tallyhook_mock.systems.cheddar.invoices import InvoiceState
+from tallyhook_mock.systems.cheddar.model import InvoiceState
 from tallyhook_mock.systems.cheddar.settings import SETTINGS
 
 from .loopback import Api, catalog, listening

@@ -9,8 +9,8 @@ import httpx
 
 from tallyhook import signing
 from tallyhook_mock.core import ids
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body, event_about
+from tallyhook_mock.systems.cheddar.model import Customer
 
 if TYPE_CHECKING:
     from tallyhook_mock.testing.world import World

@@ -12,7 +12,7 @@ from tallyhook_mock.catalog.table import Amount, Quantity, Rate, Required, Table
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.frequencies import FREQUENCIES
 from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.systems.cheddar.customers import PaymentMethod
+from tallyhook_mock.systems.cheddar.model import PaymentMethod
 from tallyhook_mock.systems.cheddar.products import (
     BILL_COUNT_UNITS,
     CHANGE_HANDLERS,

@@ -22,10 +22,9 @@ from tallyhook_mock.core.money import amount_text, exact, quantity_text
 from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.api import actions_of, handler
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
 from tallyhook_mock.systems.cheddar.known_parameters import unknown_parameters
+from tallyhook_mock.systems.cheddar.model import Charge, Customer, Invoice, InvoiceState, Transaction
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem
 from tallyhook_mock.systems.cheddar.request import Call

@@ -29,9 +29,8 @@ from tallyhook_mock.picture.story import (
     signed,
     to_come,
 )
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState, InvoiceType, Transaction
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice, InvoiceState, InvoiceType, Transaction
 from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["tell"]
