@@ -25,7 +25,7 @@ from tallyhook_mock.picture.story import (
     day,
     moment,
     near,
-    pause,
+    pauses,
     signed,
     to_come,
 )
@@ -73,7 +73,7 @@ class _Teller:
             end=self.end,
             now=self.now,
             plans=tuple(self._plans()),
-            pauses=tuple(self._pauses()),
+            pauses=tuple(pauses(self.entries, self.customer.subscription.canceled_at, self.end)),
             turns=tuple(self._turns()),
             rows=(Row("Periods", "invoice, total", tuple(self._periods())),),
             tallies=tuple(self._tallies()),
@@ -109,18 +109,6 @@ class _Teller:
             label = f"{plan.name or plan.code} · {'free' if plan.is_free else price}"
             since = moment(subscription.created)
             yield Span(subscription.created, end, label, f"Plan {plan.code} from {since}: {label}")
-
-    def _pauses(self) -> Iterator[Span]:
-        canceled: datetime | None = None
-        for entry in self._of("subscriptionCanceled", "subscriptionReactivated"):
-            if entry.kind == "subscriptionCanceled":
-                canceled = canceled or entry.at
-            elif canceled is not None:
-                yield pause(canceled, entry.at)
-                canceled = None
-        canceled = canceled or self.customer.subscription.canceled_at
-        if canceled is not None:
-            yield pause(canceled, self.end)
 
     def _turns(self) -> Iterator[Mark]:
         signs = {
