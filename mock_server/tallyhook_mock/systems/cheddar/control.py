@@ -18,7 +18,7 @@ from tallyhook_mock.control import accounts, shown
 from tallyhook_mock.control.requests import PAGE, asks, bad, missing, mock_of, named_product, page, takes
 from tallyhook_mock.control.shown import moment_shown
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.money import amount_text, exact, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.api import actions_of, handler
@@ -116,8 +116,7 @@ async def make(request: Request, wish: CallTable) -> JSONResponse:
         raise bad(f"parameters: {wish.call} knows no {', '.join(unknown)}")
     mock.state.actor = "operator"
     try:
-        with exact():
-            document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
+        document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
     finally:
         mock.changed()  # even after a refusal: a declined transaction leaves events
     return JSONResponse({"call": wish.call, "product": product.code, "document": document})

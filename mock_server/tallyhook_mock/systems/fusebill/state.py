@@ -149,9 +149,6 @@ class State(BillingSystem):
     def subscriptions(self) -> Iterable[Subscription]:
         return self._subscriptions.values()
 
-    def definitions(self) -> Iterable[BillingPeriodDefinition]:
-        return self._definitions.values()
-
     def has_customer(self, id: int) -> bool:
         return id in self._customers
 
