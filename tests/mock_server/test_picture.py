@@ -182,6 +182,12 @@ def _story(**changed: object) -> Story:
     return Story(**{**plain, **changed})  # type: ignore[arg-type]  # the fields' own types, by name
 
 
+@pytest.mark.parametrize("sign", Sign)
+def test_every_sign_is_explained(sign: Sign) -> None:
+    marked = paint(_story(turns=(Mark(START + timedelta(days=40), sign, "it happened"),)))
+    assert len(set(words(marked)) - set(words(paint(_story())))) == 1
+
+
 # Letters of many widths, and what XML can't hold or has to escape.
 text = st.text(st.sampled_from("WMiljl 0123456789.#<>&\"'é漢😀\x00\x1b\ud800"), max_size=24)
 quantities = st.decimals(0, 10**8, places=2)
