@@ -137,7 +137,7 @@ class Mock:
         Raises CatalogError if `catalog` can't be used.
         """
         at = self.clock.now()
-        read_catalog(catalog, self.systems, at, self.sender.check).install(self.systems, at)
+        read_catalog(catalog, self.systems, at, self.sender.check)()
         self._note_quietly()
 
     async def _start_over(self, catalog: Mapping[str, object], clock: Clock) -> None:
@@ -153,7 +153,7 @@ class Mock:
     def _begin(self, catalog: Mapping[str, object], clock: Clock) -> None:
         seed = secrets.randbits(64) if self._seed is None else self._seed
         systems, at = Systems(Ids(ids.beginning(seed))), clock.now()
-        read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
+        read_catalog(catalog, systems, at, self.sender.check)()
         self._install(systems, clock, Timeline(), Faults(), catalog)
         self._note_quietly()
 

@@ -119,7 +119,7 @@ class Face:
         self.systems = Systems()
         self.state = self.systems.cheddar
         self.events: list[Event] = []
-        read_catalog(CATALOG, self.systems, START, check_url=str).install(self.systems, START)
+        read_catalog(CATALOG, self.systems, START, check_url=str)()
         self.app = cheddar_app(lambda: self.state, lambda: self.now, self._changed, **options)
 
     def _changed(self) -> None:
