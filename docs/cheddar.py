@@ -30,8 +30,7 @@ from tallyhook_mock.systems.cheddar import (
     validators,
     xml_documents,
 )
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice
 from tallyhook_mock.systems.cheddar.products import PlanItem
 from tallyhook_mock.systems.cheddar.settings import SETTINGS
 from tallyhook_mock.systems.cheddar.state import State

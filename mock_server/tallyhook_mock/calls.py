@@ -44,10 +44,9 @@ class CallMade(Value, frozen=True):
 class CallLog:
     """Keeps the latest calls, numbered from 1. Passes each new call to every function in `told`."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self) -> None:
         self.told: list[Callable[[CallMade], None]] = []
         self.by_number: dict[int, CallMade] = {}
-        self._kept = kept
         self._count = 0
 
     def __iter__(self) -> Iterator[CallMade]:
@@ -77,7 +76,7 @@ class CallLog:
             "" if fault is None else fault.kind,
         )
         self.by_number[made.number] = made
-        if len(self.by_number) > self._kept:
+        if len(self.by_number) > KEPT:
             del self.by_number[next(iter(self.by_number))]
         for told in self.told:
             told(made)

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Deliveries", "DeliveryQueue"]
 
+_WIDTH = 8  # how many deliveries may be in progress
+
 
 class DeliveryQueue:
     """Delivers the hooks of one account in order, and the hooks of different accounts concurrently.
 
-    `carry` is called for each delivery. At most `width` of these calls run at the same time.
+    `carry` is called for each delivery. At most eight of these calls run at the same time.
     """
 
-    def __init__(self, carry: Callable[[Delivery], Awaitable[None]], width: int = 8) -> None:
+    def __init__(self, carry: Callable[[Delivery], Awaitable[None]]) -> None:
         self._carry = carry
-        self._width = width
         self._lines: dict[tuple[str, str, str], deque[Delivery]] = {}
         self._ready: deque[tuple[str, str, str]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
@@ -38,7 +39,7 @@ class DeliveryQueue:
                 line = self._lines[key] = deque()
                 self._ready.append(key)
             line.append(delivery)
-        while len(self._workers) < min(self._width, len(self._lines)):
+        while len(self._workers) < min(_WIDTH, len(self._lines)):
             self._workers.add(asyncio.create_task(self._work()))
 
     @property

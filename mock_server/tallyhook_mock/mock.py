@@ -27,11 +27,10 @@ from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.persistence import Persistence
 from tallyhook_mock.sender import Sender
 from tallyhook_mock.snapshot import pack, unpack
-from tallyhook_mock.systems import Systems, actions, part, policies
+from tallyhook_mock.systems import Systems, actions, hook_types, part, policies
 from tallyhook_mock.systems.cheddar import review, subscriptions
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body, event_about, overridden
-from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.systems.cheddar.totals import Totals
@@ -138,7 +137,7 @@ class Mock:
         Raises CatalogError if `catalog` can't be used.
         """
         at = self.clock.now()
-        read_catalog(catalog, self.systems, at, self.sender.check).install(self.systems, at)
+        read_catalog(catalog, self.systems, at, self.sender.check)()
         self._note_quietly()
 
     async def _start_over(self, catalog: Mapping[str, object], clock: Clock) -> None:
@@ -154,7 +153,7 @@ class Mock:
     def _begin(self, catalog: Mapping[str, object], clock: Clock) -> None:
         seed = secrets.randbits(64) if self._seed is None else self._seed
         systems, at = Systems(Ids(ids.beginning(seed))), clock.now()
-        read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
+        read_catalog(catalog, systems, at, self.sender.check)()
         self._install(systems, clock, Timeline(), Faults(), catalog)
         self._note_quietly()
 
@@ -442,9 +441,8 @@ class Mock:
         """Plan a fault. Raises ValueError for an unknown action or hook type."""
         if fault.action not in ("", *actions()):
             raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
-        types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
-        if fault.type not in ("", *types):
-            raise ValueError(f"type: {fault.type!r} is not one of {', '.join(types)}")
+        if fault.type not in ("", *hook_types()):
+            raise ValueError(f"type: {fault.type!r} is not one of {', '.join(hook_types())}")
         armed = self.faults.add(fault)
         self.notifier.beat()
         return armed

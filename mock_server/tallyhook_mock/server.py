@@ -26,7 +26,7 @@ from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.sender import Sender
-from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.model import Customer
 
 __all__ = [
     "NotifyingServer",

@@ -20,7 +20,7 @@ from typing import Any
 __all__ = ["SnapshotError", "pack", "read_file", "unpack", "write_file"]
 
 _NAME = b"tallyhook world "
-FORMAT = 2
+FORMAT = 3
 _RULES = ("tallyhook_mock.core.", "tallyhook_mock.systems.")
 _SHELL = (
     "tallyhook_mock.clock",

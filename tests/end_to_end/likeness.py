@@ -13,8 +13,17 @@ from urllib.parse import urlsplit
 from tallyhook import models
 from tallyhook._model import Model
 from tallyhook_mock.core.ids import text
-from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType, Transaction
+from tallyhook_mock.systems.cheddar.model import (
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceState,
+    InvoiceType,
+    MetaDatum,
+    PaymentMethod,
+    Subscription,
+    Transaction,
+)
 from tallyhook_mock.systems.cheddar.products import Coupon, Plan, PlanItem, Product, Promotion
 from tallyhook_mock.systems.cheddar.settings import Rules
 

@@ -14,8 +14,7 @@ from tests.mock_server.loopback import Received, listening
 from tallyhook import ChargeInput, InvoicePeriod, ItemInput, UnprocessableEntity, events
 from tallyhook._model import Model
 from tallyhook_mock import Server, serve
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice
 
 STRANGE = "  <&>\"' ]]> &amp; <!-- ü Ω 🕊 ‮ \u00a0 a\tb"
 SAID = STRANGE.strip(" ")  # PHP trims its input

@@ -12,7 +12,7 @@ from lxml import etree
 from tallyhook_mock.catalog.reading import read_catalog
 from tallyhook_mock.systems import Systems
 from tallyhook_mock.systems.cheddar.api import cheddar_app
-from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.model import Customer
 from tallyhook_mock.systems.cheddar.state import Event
 
 EMAIL, PASSWORD = "desk@harbour.example", "let me in"
@@ -119,7 +119,7 @@ class Face:
         self.systems = Systems()
         self.state = self.systems.cheddar
         self.events: list[Event] = []
-        read_catalog(CATALOG, self.systems, START, check_url=str).install(self.systems, START)
+        read_catalog(CATALOG, self.systems, START, check_url=str)()
         self.app = cheddar_app(lambda: self.state, lambda: self.now, self._changed, **options)
 
     def _changed(self) -> None:

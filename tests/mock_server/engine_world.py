@@ -7,7 +7,7 @@ from decimal import Decimal
 from tallyhook_mock.core.frequencies import FREQUENCIES
 from tallyhook_mock.core.hooks import Attempt
 from tallyhook_mock.systems.cheddar import review, signup
-from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.model import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.products import Item, Plan, PlanItem, Product
 from tallyhook_mock.systems.cheddar.state import Event, State
 

@@ -16,8 +16,7 @@ from tallyhook_mock.core.hooks import Attempt, Hooks
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar import billing, payments, signup, subscriptions
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.products import Coupon, Product, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.state import State

@@ -118,7 +118,7 @@ def test_the_mock_prints_a_line_for_each_call(quiet: bool) -> None:
                 assert line, banner
                 banner += line
             for system in ("Cheddar", "Cleverbridge", "Fusebill", "Chargemonk"):
-                assert re.search(rf"{system} +http://127.0.0.1:\d+/", banner)
+                assert re.search(rf"{system} +http://127.0.0.1:\d+", banner)
             (url,) = re.findall(r"(http\S+)/_mock", banner)
             path = "/xml/customers/get/productCode/ACME/code/eve"
             client = httpx.Client(base_url=url, auth=("ops@example.com", "cheddar"))

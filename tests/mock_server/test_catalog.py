@@ -25,7 +25,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "catalog.toml"
 
 def installed(content: Any, systems: Systems | None = None) -> Systems:
     systems = systems or Systems()
-    read_catalog(content, systems, AT, Sender().check).install(systems, AT)
+    read_catalog(content, systems, AT, Sender().check)()
     return systems
 
 

@@ -116,5 +116,5 @@ def test_a_plan_can_be_written_as_a_real_document_shows_it(face: Face) -> None:
     assert answer.text("//onChangeInitialBillHandler") == "next"
     written = dump_catalog(face.systems) | {"users": CATALOG["users"]}
     again = Systems()
-    read_catalog(written, again, face.now, check_url=str).install(again, face.now)
+    read_catalog(written, again, face.now, check_url=str)()
     assert again.cheddar.products["HARBOUR"].plans["QUAY"].on_change_initial_bill_handler == "next"

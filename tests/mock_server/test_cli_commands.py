@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tallyhook_mock import Server, serve
+from tallyhook_mock.core.hooks import DeliveryState
 from tallyhook_mock.server import bind
+from tallyhook_mock.systems.cheddar.model import OUTSTANDING
 
 from .command import ENVIRONMENT, SCRIPT, Command, run
 from .loopback import Api, catalog, listening
@@ -169,11 +171,24 @@ def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, co
         status = 500
         server.advance("1mo")
         (held,) = command.gives("hooks", "list", "--limit", "1")
+        shown = [line.split() for line in command.says("hooks", "show", held["id"]).splitlines()]
+        assert ["invoice", "#2"] in shown
         assert "is canceled" in command.says("hooks", "cancel", held["id"])
         server.advance("1h")
         assert Api(server).invoices("ida")[1].findtext("paidTransactionId")
     assert "no hook is called" in command.complains(1, "hooks", "show", "nix")
     assert "hooks are called" in command.complains(1, "hooks", "show", "1e39")
+
+
+def test_lists_can_be_narrowed_to_every_state(server: Server, command: Command) -> None:
+    Api(server).subscribe("ida")
+    Api(server).call("customers/cancel", code="ida")
+    server.advance("2mo")
+    for hook_state in DeliveryState:
+        assert command.gives("hooks", "list", "--state", hook_state.value) == []
+    for state in ("active", "canceled", *OUTSTANDING):
+        found = [each["code"] for each in command.gives("customers", "list", "--state", str(state))]
+        assert found == (["ida"] if state in ("canceled", "lapsed") else [])
 
 
 def test_a_triggered_hook_is_signed_and_holds_nothing(server: Server, command: Command) -> None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 import tallyhook
+from tallyhook import chargemonk, cleverbridge, fusebill
 from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.server import bind
 
@@ -69,6 +70,28 @@ def test_the_mock_alone_has_something_to_sell() -> None:
         assert answer.status_code == 200
         assert 'code="SMALL"' in answer.text
         assert httpx.get(f"{url}/_mock/clock").json()["mode"] == "real"
+
+
+def test_the_addresses_that_it_prints_are_those_that_clients_need() -> None:
+    with running() as banner:
+        urls = dict(re.findall(r"│ (\w+) +(https?://\S+)", banner))
+        with tallyhook.Client("ACME", "ops@example.com", "cheddar", base_url=urls["Cheddar"]) as first:
+            assert first.get_plans()
+        with (
+            cleverbridge.Client("ops@example.com", "cheddar", base_url=urls["Cleverbridge"]) as second,
+            pytest.raises(tallyhook.APIError, match="S1001"),
+        ):
+            second.get_subscription("S1001")
+        with (
+            fusebill.Client("secret", base_url=urls["Fusebill"]) as third,
+            pytest.raises(tallyhook.Unauthorized, match="an API key is required"),
+        ):
+            third.get_subscription(1)
+        with (
+            chargemonk.Client("secret", base_url=urls["Chargemonk"]) as fourth,
+            pytest.raises(tallyhook.Unauthorized, match="api_token"),
+        ):
+            fourth.list_invoices()
 
 
 def test_the_collector_of_a_process_that_only_serves_seldom_looks_at_everything() -> None:

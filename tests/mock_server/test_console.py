@@ -16,6 +16,9 @@ from lxml import html as markup
 from tallyhook_mock import Mock, Server, serve
 from tallyhook_mock.app import create_app
 from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import DeliveryState
+from tallyhook_mock.systems import hook_types
+from tallyhook_mock.systems.cheddar.model import InvoiceState
 from tallyhook_mock.systems.cheddar.settings import SETTINGS
 
 from .loopback import Api, catalog, listening
@@ -245,7 +248,14 @@ def test_faults_are_planned_in_the_words_of_the_control_api(server: Server, brow
     assert "by: unknown" in told(act(browser, "faults/add", kind="latency", by="1min"))
     assert "whole number" in told(act(browser, "faults/add", kind="error", nth="first"))
     assert "armed" in shown(browser.get("/console/faults"), "faults")
+    (choice,) = markup.fromstring(browser.get("/console/faults").text).xpath("//select[@name='type']")
+    assert choice.value_options == ["", *hook_types()]
     assert told(act(browser, "faults/clear")) == "All faults are cleared."
+
+
+@pytest.mark.parametrize("state", sorted({*InvoiceState, *DeliveryState} - {InvoiceState.OPEN}))
+def test_every_state_has_a_mark_of_its_own(browser: httpx.Client, state: str) -> None:
+    assert re.search(rf"\.is-{state}::before", browser.get("/console/static/console.css").text)
 
 
 def test_a_deleted_customer_keeps_its_story(server: Server, browser: httpx.Client) -> None:

@@ -232,6 +232,18 @@ def test_a_subscription_is_deactivated(server: Server, browser: httpx.Client) ->
     assert told(answer) == "the subscription no longer exists"
 
 
+def test_a_subscription_that_was_joined_to_another_is_finished(server: Server, browser: httpx.Client) -> None:
+    server.advance("1d")
+    wish = {"customerId": "harbour", "items": [{"productId": 101}]}
+    other = browser.post("/_mock/cleverbridge/subscriptions", json=wish).json()["id"]
+    answer = browser.post(
+        f"/_mock/cleverbridge/subscriptions/{other}/align", json={"subscriptionId": "S1001"}
+    )
+    assert answer.status_code == 200, answer.text
+    assert "finished" in shown(browser.get(S1001), "head")
+    assert "finished" in shown(browser.get(CLEVERBRIDGE), "subscriptions")
+
+
 def test_what_is_due_comes_before_a_quantity_that_is_set(server: Server, browser: httpx.Client) -> None:
     """A running clock may be past a renewal that nobody has got round to yet."""
     server.call(lambda: server.mock.clock.move(parse_moment("2026-04-17T00:00:01Z")))

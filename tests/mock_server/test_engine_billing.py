@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tallyhook_mock.core.frequencies import FREQUENCIES, add_months
 from tallyhook_mock.systems.cheddar import billing, charges, payments, review, signup, subscriptions, usage
 from tallyhook_mock.systems.cheddar.charges import NewCharge
-from tallyhook_mock.systems.cheddar.invoices import InvoiceState
+from tallyhook_mock.systems.cheddar.model import InvoiceState
 from tallyhook_mock.systems.cheddar.products import Coupon, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 

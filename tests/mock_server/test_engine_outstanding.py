@@ -8,8 +8,7 @@ import pytest
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.systems.cheddar import billing, charges, subscriptions, usage
 from tallyhook_mock.systems.cheddar.charges import NewCharge
-from tallyhook_mock.systems.cheddar.customers import PaymentMethod
-from tallyhook_mock.systems.cheddar.invoices import CREDIT_FORWARD, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.model import CREDIT_FORWARD, InvoiceState, InvoiceType, PaymentMethod
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .cheddar_face import Face

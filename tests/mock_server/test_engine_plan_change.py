@@ -8,7 +8,7 @@ import pytest
 
 from tallyhook_mock.core.frequencies import add_months, run_over
 from tallyhook_mock.systems.cheddar import subscriptions, usage
-from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.model import Customer
 from tallyhook_mock.systems.cheddar.settings import Rules
 
 from .engine_world import DAY, START, World

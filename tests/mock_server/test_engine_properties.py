@@ -11,8 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tallyhook_mock.systems.cheddar import billing, charges, payments, signup, subscriptions, usage
 from tallyhook_mock.systems.cheddar.charges import NewCharge
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import CREDIT_FORWARD, ChargeType, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.model import (
+    CREDIT_FORWARD,
+    ChargeType,
+    Customer,
+    InvoiceState,
+    InvoiceType,
+)
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .engine_world import World

@@ -7,7 +7,7 @@ from random import Random
 import httpx
 
 from tallyhook_mock import Mock, Server, serve
-from tallyhook_mock.systems.cheddar.invoices import InvoiceState
+from tallyhook_mock.systems.cheddar.model import InvoiceState
 
 from .loopback import EMAIL, PASSWORD, catalog, listening
 

@@ -182,6 +182,12 @@ def _story(**changed: object) -> Story:
     return Story(**{**plain, **changed})  # type: ignore[arg-type]  # the fields' own types, by name
 
 
+@pytest.mark.parametrize("sign", Sign)
+def test_every_sign_is_explained(sign: Sign) -> None:
+    marked = paint(_story(turns=(Mark(START + timedelta(days=40), sign, "it happened"),)))
+    assert len(set(words(marked)) - set(words(paint(_story())))) == 1
+
+
 # Letters of many widths, and what XML can't hold or has to escape.
 text = st.text(st.sampled_from("WMiljl 0123456789.#<>&\"'é漢😀\x00\x1b\ud800"), max_size=24)
 quantities = st.decimals(0, 10**8, places=2)
@@ -194,7 +200,7 @@ def stories(draw: st.DrawFn) -> Story:
     marks = st.lists(st.builds(Mark, moments, st.sampled_from(Sign), text, text), max_size=12).map(tuple)
     bounds = draw(st.lists(moments, min_size=2, max_size=25, unique=True).map(sorted))
     spans = list(pairwise(bounds))
-    states = st.sampled_from(("current", "held", "released", "unpaid", "paid", "void"))
+    states = st.sampled_from(("current", "held", "released", "unpaid", "lapsed", "paid", "void"))
     counts = st.lists(st.builds(Count, moments, quantities, text), max_size=8).map(tuple)
     steps = st.just(tuple(Step(start, end, draw(quantities)) for start, end in spans))
 
@@ -355,6 +361,23 @@ def test_a_hold_that_lasts_and_a_cancellation(server: Server) -> None:
     assert any(line.startswith("Canceled from 6 Feb 2026") for line in told)
     assert {"20.00 held", "#2 held", "held 6 d"} <= set(words(svg))
     assert_legible(svg)
+
+
+def test_a_bill_date_that_passes_while_the_customer_is_canceled(server: Server) -> None:
+    api = Api(server)
+    api.subscribe("ida")
+    api.call("customers/add-charge", code="ida", chargeCode="WICK", quantity="1", eachAmount="4.00")
+    api.call("customers/cancel", code="ida")
+    server.advance("36d")
+    svg = httpx.get(f"{server.url}/_mock/customers/ida/timeline.svg")
+    assert svg.status_code == 200, svg.text
+    assert "Invoice #2, 1 Jan 2026 00:00 to 1 Feb 2026 00:00: 24.00, lapsed" in titles(svg.text)
+    assert {"#2 lapsed", "24.00 lapsed"} <= set(words(svg.text))
+    assert_legible(svg.text)
+    assert ".period.lapsed{" in STYLE
+    page = httpx.get(f"{server.url}/console/customer?product=LANTERN&code=ida")
+    assert page.status_code == 200, page.text
+    assert "#2 lapsed" in page.text
 
 
 def test_a_timeline_shows_itself(server: Server) -> None:

@@ -172,6 +172,17 @@ def test_what_ends_is_shown_as_ended() -> None:
         assert pause.end == server.now
 
 
+def test_fusebill_marks_the_end_of_a_subscription(server: Server) -> None:
+    answer = httpx.post(
+        f"{server.url}/v1/subscriptioncancellation",
+        json={"subscriptionId": 12, "cancellationOption": "None"},
+        headers={"Authorization": "Basic wick-and-oil"},
+    )
+    assert answer.status_code == 200, answer.text
+    lanes = {lane.name: lane.marks for lane in story(server, "fusebill").lanes}
+    assert lanes["Changes"][-1].sign is Sign.CANCELED
+
+
 def test_an_account_without_anything_has_a_picture() -> None:
     with serve({"fusebill": {"customers": [{"id": 1, "name": "Ida <&> Lamp"}]}}) as server:
         svg = drawn(server, "fusebill")

@@ -6,7 +6,7 @@ content of a file or body, or raises an error that says where the first mistake 
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -94,6 +94,13 @@ class Listener(Table):
 
     url: Required
     events: tuple[str, ...] = ()
+
+    def check(self, check_url: Callable[[str], None]) -> None:
+        """Raise CatalogError if `check_url` raises ValueError for the URL."""
+        try:
+            check_url(self.url)
+        except ValueError as error:
+            raise self.wrong("url", str(error)) from None
 
 
 class KeyedListener(Listener):

@@ -47,11 +47,9 @@ def completion(shell: str) -> None:
 
 def hook_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the hook types that begin with the text typed so far."""
-    from tallyhook_mock.systems import policies
-    from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
+    from tallyhook_mock import systems
 
-    others = (each for policy in policies().values() for each in policy.types)
-    return [name for name in (*HOOK_TYPES, *others) if name.startswith(incomplete)]
+    return [name for name in systems.hook_types() if name.startswith(incomplete)]
 
 
 def product_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

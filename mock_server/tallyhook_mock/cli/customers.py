@@ -44,8 +44,8 @@ card_option = click.option("--card", metavar="NUMBER", help="The number of the c
     "--state",
     "state_",
     metavar="STATE",
-    help="List only customers who are active or canceled, or whose outstanding invoice is held, released or"
-    " unpaid.",
+    help="List only customers who are active or canceled, or whose outstanding invoice is held, released,"
+    " unpaid or lapsed.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=100, help="The maximum number of customers.")
 @after_option
@@ -108,7 +108,7 @@ def list_(
     say_more(following)
 
 
-_STATES = ("active", "canceled", "held", "released", "unpaid")
+_STATES = ("active", "canceled", "held", "released", "unpaid", "lapsed")
 _NOBODY = (
     "There are no customers; `tallyhook customers add ada --plan PLAN` adds one, `tallyhook seed 10` ten."
 )

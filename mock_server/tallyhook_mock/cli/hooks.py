@@ -31,7 +31,7 @@ name_argument = click.argument(
 )
 
 
-_STATES = ("pending", "sending", "delivered", "canceled")
+_STATES = ("pending", "sending", "delivered", "canceled", "failed")
 
 
 @hooks.command("list")
@@ -340,7 +340,7 @@ def _send(
 
 def _invoice(hook: Mapping[str, Any]) -> str:
     about = (hook["json"].get("subscription") or {}).get("invoice") or {}
-    return str(about.get("number") or "")
+    return str(about.get("invoiceNumber") or "")
 
 
 def _inbox_key(hook: Mapping[str, Any]) -> str:

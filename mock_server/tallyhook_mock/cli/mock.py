@@ -224,9 +224,9 @@ def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable
     rows.add_column(style="bold")
     rows.add_column(overflow="fold")
     rows.add_row("Cheddar", f"{url}/xml")
-    rows.add_row("Cleverbridge", f"{url}/subscription")
+    rows.add_row("Cleverbridge", url)
     rows.add_row("Fusebill", f"{url}/v1")
-    rows.add_row("Chargemonk", f"{url}/chargemonk")
+    rows.add_row("Chargemonk", url)
     rows.add_row("control", f"{url}/_mock")
     rows.add_row("console", f"{url}/")
     passwords = {user["email"]: user["password"] for user in users}

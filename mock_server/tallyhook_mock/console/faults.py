@@ -13,8 +13,7 @@ from tallyhook_mock.console.page import page
 from tallyhook_mock.control.faults import read_fault
 from tallyhook_mock.faults import OPTIONS, FaultKind
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems import actions
-from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
+from tallyhook_mock.systems import actions, hook_types
 
 __all__ = ["ROUTES"]
 
@@ -45,7 +44,7 @@ async def index(request: Request) -> Response:
         faults=list(mock_of(request).faults),
         kinds=OPTIONS,
         actions=actions(),
-        types=HOOK_TYPES,
+        types=hook_types(),
     )
 
 

@@ -18,9 +18,8 @@ from tallyhook_mock.console.page import page
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import Attempt, DeliveryState, Hook
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems import policies
+from tallyhook_mock.systems import hook_types
 from tallyhook_mock.systems.cheddar.products import Product
-from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
 
@@ -72,7 +71,7 @@ async def index(request: Request) -> Response:
             orders=_ORDERS,
         ),
         wanted=wanted,
-        types=(*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types)),
+        types=hook_types(),
         states=list(DeliveryState),
     )
 

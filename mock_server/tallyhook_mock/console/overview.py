@@ -9,7 +9,7 @@ from starlette.responses import Response
 from tallyhook_mock.console.forms import mock_of
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import books_of
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.model import Invoice, InvoiceState
 
 __all__ = ["show"]
 

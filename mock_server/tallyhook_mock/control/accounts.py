@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from tallyhook_mock.control.requests import PAGE, asks, bad, missing, mock_of
 from tallyhook_mock.control.shown import drawn, line_shown, moment_shown, timeline_shown
-from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.core.bills import Coming
 from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.core.system import BillingSystem
 from tallyhook_mock.picture.life import story_of
 from tallyhook_mock.systems import SYSTEMS
 

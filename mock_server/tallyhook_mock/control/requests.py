@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from tallyhook_mock.catalog.table import Table, read
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.core.system import BillingSystem
 from tallyhook_mock.middleware import receive_body
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.products import Product

@@ -197,8 +197,8 @@ class Hooks:
     The log contains every unfinished hook, but only the latest finished hooks, so that memory stays bounded.
     """
 
-    def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES, kept: int = KEPT) -> None:
-        self.pauses = pauses
+    def __init__(self, ids: Ids, kept: int = KEPT) -> None:
+        self.pauses: tuple[timedelta, ...] = RETRY_PAUSES
         self.listeners: dict[int, Listener] = {}
         self.log: dict[int, Hook] = {}
         self._kept = kept

@@ -21,6 +21,7 @@ _WORDS = {
     Sign.CHARGE: "charge",
     Sign.CREDIT: "credit",
     Sign.USED: "quantity",
+    Sign.BEGAN: "beginning",
     Sign.CHANGED: "change",
     Sign.CANCELED: "canceled",
     Sign.REACTIVATED: "reactivated",

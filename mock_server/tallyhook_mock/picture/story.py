@@ -1,7 +1,7 @@
 """The data of a picture of a customer's history, and the wording that all pictures share."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,8 @@ from tallyhook_mock.timeline import Entry
 
 __all__ = [
     "AHEAD",
+    "CANCELED",
+    "REACTIVATED",
     "Count",
     "Lane",
     "Mark",
@@ -29,7 +31,7 @@ __all__ = [
     "entry_words",
     "moment",
     "near",
-    "pause",
+    "pauses",
     "signed",
     "to_come",
     "words",
@@ -194,6 +196,8 @@ class Story:
 
 # A picture shows at least this much time after now.
 AHEAD = timedelta(days=31)
+# The kinds of the entries with which an account pauses and goes on.
+CANCELED, REACTIVATED = ("subscriptionCanceled", "subscriptionEnded"), "subscriptionReactivated"
 
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 
@@ -228,8 +232,24 @@ def dated(at: datetime, words: str) -> str:
     return f"{moment(at)} · {words}"
 
 
-def pause(start: datetime, end: datetime) -> Span:
-    """Return the span for the time after a cancellation."""
+def pauses(entries: Iterable[Entry], canceled_at: datetime | None, end: datetime) -> Iterator[Span]:
+    """Yield a span for each time after a cancellation, until the reactivation or `end`.
+
+    `canceled_at` is the time of the present cancellation, because a timeline only keeps the latest entries.
+    """
+    since: datetime | None = None
+    for entry in entries:
+        if entry.kind in CANCELED:
+            since = since or entry.at
+        elif entry.kind == REACTIVATED and since is not None:
+            yield _pause(since, entry.at)
+            since = None
+    since = since or canceled_at
+    if since is not None:
+        yield _pause(since, end)
+
+
+def _pause(start: datetime, end: datetime) -> Span:
     return Span(start, end, "canceled", f"Canceled from {moment(start)}")
 
 

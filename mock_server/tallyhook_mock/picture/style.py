@@ -77,6 +77,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,san
 .life .period{{fill:var(--band);stroke:var(--line)}}
 .life .period.current{{fill:var(--open);stroke:var(--soft);stroke-dasharray:4 3}}
 .life .period.held{{fill:var(--hold-soft);stroke:var(--hold)}}
+.life .period.lapsed{{fill:var(--paper);stroke:var(--bad);stroke-dasharray:4 3}}
 .life .period.unpaid,.life .period.void{{fill:var(--bad-soft);stroke:var(--bad)}}
 .life .period.coming{{fill:none;stroke:var(--money);stroke-dasharray:4 3}}
 .life .step{{fill:none;stroke:var(--count);stroke-width:1.75}}

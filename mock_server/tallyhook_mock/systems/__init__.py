@@ -16,11 +16,11 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TypeVar
 
-from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.core.system import BillingSystem
 
-__all__ = ["SYSTEMS", "Systems", "actions", "part", "parts", "policies"]
+__all__ = ["SYSTEMS", "Systems", "actions", "hook_types", "part", "parts", "policies"]
 
 # What each system calls the accounts that it bills.
 SYSTEMS = {
@@ -53,6 +53,13 @@ def actions() -> list[str]:
 def policies() -> dict[str, Policy]:
     """Return how hooks are sent, for each system that sends them."""
     return {system: module.POLICY for system, module in parts("hooks").items()}
+
+
+def hook_types() -> list[str]:
+    """Return the types of all systems' hooks, Cheddar's first."""
+    from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
+
+    return [*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types)]
 
 
 class Systems:

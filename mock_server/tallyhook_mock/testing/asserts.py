@@ -7,8 +7,7 @@ from difflib import get_close_matches
 from tallyhook_mock.calls import CallMade
 from tallyhook_mock.core.money import amount_text, quantity_text, total
 from tallyhook_mock.systems import actions
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice, InvoiceState
 from tallyhook_mock.testing.bill import Bill, aligned
 from tallyhook_mock.testing.evidence import evidence
 from tallyhook_mock.testing.signed_hook import HookType

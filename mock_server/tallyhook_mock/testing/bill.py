@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.systems.cheddar.invoices import Charge, ChargeType, Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.model import Charge, ChargeType, Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.products import UNLIMITED, PlanItem
 from tallyhook_mock.timeline import Entry
 

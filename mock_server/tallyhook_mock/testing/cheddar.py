@@ -15,7 +15,7 @@ from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.picture.life import Life, life_of
 from tallyhook_mock.systems.cheddar.control import bill_period
-from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.model import Invoice
 from tallyhook_mock.testing.asserts import Asserts
 from tallyhook_mock.testing.bill import Bill
 from tallyhook_mock.testing.session import Address

@@ -7,8 +7,7 @@ from itertools import groupby
 from tallyhook_mock.core.hooks import Attempt, DeliveryState, Hook
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice
 from tallyhook_mock.testing.bill import Bill, aligned
 from tallyhook_mock.timeline import DELIVERED, NOT_DELIVERED, Entry
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import httpx
 
 from tallyhook_mock.sender import UNSIGNED, hook_headers
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body, event_about
+from tallyhook_mock.systems.cheddar.model import Customer
 
 if TYPE_CHECKING:
     from tallyhook_mock.testing.world import World

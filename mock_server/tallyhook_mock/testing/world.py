@@ -13,7 +13,7 @@ from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.hooks import Listener
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.model import Customer
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.testing.application import Application

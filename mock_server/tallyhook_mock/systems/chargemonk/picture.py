@@ -7,21 +7,19 @@ from itertools import pairwise
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
-from tallyhook_mock.picture.story import Sign, Span, Story, moment, pause
+from tallyhook_mock.picture.story import CANCELED, REACTIVATED, Sign, Span, Story, moment, pauses
 from tallyhook_mock.systems.chargemonk.model import Plan, Subscription, Term
 from tallyhook_mock.systems.chargemonk.state import State
-from tallyhook_mock.timeline import Entry
 
 __all__ = ["tell"]
 
 # How far into the future terms paid in advance are drawn, at most.
 _FARTHEST = timedelta(days=3653)
-_CANCELED, _REACTIVATED = ("subscriptionCanceled", "subscriptionEnded"), "subscriptionReactivated"
 _TURNS = {
     "newSubscription": Sign.BEGAN,
     "termChanged": Sign.CHANGED,
-    **dict.fromkeys(_CANCELED, Sign.CANCELED),
-    _REACTIVATED: Sign.REACTIVATED,
+    **dict.fromkeys(CANCELED, Sign.CANCELED),
+    REACTIVATED: Sign.REACTIVATED,
 }
 
 
@@ -48,7 +46,7 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
         turns=_TURNS,
         counters=[Counter(code, names.get(code, code), "cycles, up to") for code in add_ons],
         plans=tuple(_plans(subscription, state.currency, end)),
-        pauses=tuple(_pauses(subscription, entries, max(end, now))),
+        pauses=tuple(pauses(entries, subscription.canceled_at, max(end, now))),
         coming=state.forecast(subscription.id, COMING),
     )
     return tell_bills(account, entries, now)
@@ -72,16 +70,3 @@ def _plans(subscription: Subscription, currency: str, end: datetime) -> Iterator
 def _price(plan: Plan, currency: str) -> str:
     term = "month" if plan.term_months == 1 else f"{plan.term_months} months"
     return f"{amount_text(plan.price)} {currency} per {term}"
-
-
-def _pauses(subscription: Subscription, entries: list[Entry], end: datetime) -> Iterator[Span]:
-    canceled: datetime | None = None
-    for entry in entries:
-        if entry.kind in _CANCELED:
-            canceled = entry.at
-        elif entry.kind == _REACTIVATED and canceled is not None:
-            yield pause(canceled, entry.at)
-            canceled = None
-    canceled = canceled or subscription.canceled_at  # the timeline only keeps the latest entries
-    if canceled is not None:
-        yield pause(canceled, end)

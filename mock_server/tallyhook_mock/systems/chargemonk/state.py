@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.core.base import BillingSystem, Happening
+from tallyhook_mock.core.base import Happening
 from tallyhook_mock.core.bills import Bill, Coming, Line, coming_bills, copied
+from tallyhook_mock.core.system import BillingSystem
 from tallyhook_mock.systems.chargemonk.model import (
     AddOn,
     Carried,

@@ -14,9 +14,9 @@ from tallyhook_mock.core import base, ids
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.middleware import MAX_BODY, Aim, Face, api_app, basic_user
 from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.gateway import failure
 from tallyhook_mock.systems.cheddar.known_parameters import unknown_parameters
+from tallyhook_mock.systems.cheddar.model import Customer
 from tallyhook_mock.systems.cheddar.paypal import PATH, paypal_app
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found

@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from tallyhook_mock.core.money import ONE, amount_text
 from tallyhook_mock.systems.cheddar import gateway, payments, review
 from tallyhook_mock.systems.cheddar.charges import NewCharge, custom, discount, setup_charge, target
-from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
-from tallyhook_mock.systems.cheddar.invoices import (
+from tallyhook_mock.systems.cheddar.model import (
     ChargeType,
+    Customer,
     Invoice,
     InvoiceState,
     InvoiceType,
+    Subscription,
     Usage,
 )
 from tallyhook_mock.systems.cheddar.products import Plan

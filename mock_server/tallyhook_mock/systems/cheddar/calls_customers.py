@@ -22,8 +22,8 @@ from tallyhook_mock.systems.cheddar import (
 from tallyhook_mock.systems.cheddar.calls_invoices import read_charge, read_charges
 from tallyhook_mock.systems.cheddar.cards import is_given, is_renewed, read_card_details, read_payment
 from tallyhook_mock.systems.cheddar.charges import NewCharge
-from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.listing import listed, paged
+from tallyhook_mock.systems.cheddar.model import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.products import Plan
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.systems.cheddar.request import Call, Parameters

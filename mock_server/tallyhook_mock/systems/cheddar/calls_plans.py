@@ -86,7 +86,10 @@ def _plan(call: Call) -> Plan:
             if plan.id == number:
                 return plan
         raise not_found(f"Plan not found for id={written} within productCode={call.product.code}")
-    return call.product.plan(call.parameters.text("code"))
+    code = call.parameters.text("code")
+    if code not in call.product.plans:
+        raise not_found(f"Plan not found for code={code} within productCode={call.product.code}")
+    return call.product.plans[code]
 
 
 def _read(call: Call, plan: Plan) -> Plan:

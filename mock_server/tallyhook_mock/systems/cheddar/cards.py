@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar import validators
-from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.model import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.request import Parameters
 from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS

@@ -10,13 +10,14 @@ from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import ONE, amount_text, quantity_text
 from tallyhook_mock.systems.cheddar import gateway, payments
-from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
-from tallyhook_mock.systems.cheddar.invoices import (
+from tallyhook_mock.systems.cheddar.model import (
     Charge,
     ChargeType,
+    Customer,
     Invoice,
     InvoiceState,
     InvoiceType,
+    Subscription,
 )
 from tallyhook_mock.systems.cheddar.products import Plan
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found

@@ -18,9 +18,8 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.style import STYLE
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import OUTSTANDING, Invoice, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.model import OUTSTANDING, Customer, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem, Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal

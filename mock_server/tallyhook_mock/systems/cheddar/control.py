@@ -18,14 +18,13 @@ from tallyhook_mock.control import accounts, shown
 from tallyhook_mock.control.requests import PAGE, asks, bad, missing, mock_of, named_product, page, takes
 from tallyhook_mock.control.shown import moment_shown
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.money import amount_text, exact, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.api import actions_of, handler
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
 from tallyhook_mock.systems.cheddar.known_parameters import unknown_parameters
+from tallyhook_mock.systems.cheddar.model import Charge, Customer, Invoice, InvoiceState, Transaction
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem
 from tallyhook_mock.systems.cheddar.request import Call
@@ -117,8 +116,7 @@ async def make(request: Request, wish: CallTable) -> JSONResponse:
         raise bad(f"parameters: {wish.call} knows no {', '.join(unknown)}")
     mock.state.actor = "operator"
     try:
-        with exact():
-            document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
+        document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
     finally:
         mock.changed()  # even after a refusal: a declined transaction leaves events
     return JSONResponse({"call": wish.call, "product": product.code, "document": document})

@@ -5,8 +5,7 @@ from datetime import datetime
 from tallyhook_mock.core.bills import Coming, Line, copied, play
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar import review
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["forecast"]

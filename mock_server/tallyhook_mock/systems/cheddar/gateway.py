@@ -1,6 +1,6 @@
 """The simulated payment gateway, which validates and charges cards."""
 
-from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.model import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 __all__ = ["APPROVED", "DECLINED", "FAILURES", "accepts", "failure", "validate"]

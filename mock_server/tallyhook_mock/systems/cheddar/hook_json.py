@@ -13,8 +13,14 @@ from typing import Any, TypeAlias
 
 from tallyhook_mock.core.ids import text as id_text
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
+from tallyhook_mock.systems.cheddar.model import (
+    Charge,
+    Customer,
+    Invoice,
+    PaymentMethod,
+    Subscription,
+    Transaction,
+)
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS, moment_text

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeAlias
 
 from tallyhook_mock.systems.cheddar import validators
-from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.model import Customer
 from tallyhook_mock.systems.cheddar.request import Parameters
 
 __all__ = ["listed", "paged"]

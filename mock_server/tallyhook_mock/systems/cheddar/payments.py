@@ -5,14 +5,15 @@ from decimal import Decimal
 
 from tallyhook_mock.core.money import ONE, ZERO, amount_text
 from tallyhook_mock.systems.cheddar import gateway
-from tallyhook_mock.systems.cheddar.customers import PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import (
+from tallyhook_mock.systems.cheddar.model import (
     CREDIT_FORWARD,
     Charge,
     ChargeType,
     Invoice,
     InvoiceState,
     InvoiceType,
+    PaymentMethod,
+    Subscription,
     Transaction,
 )
 from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.systems.cheddar import subscriptions
-from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.model import Customer
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.systems.cheddar.state import State
 from tallyhook_mock.systems.cheddar.xml_documents import display_name

@@ -25,26 +25,17 @@ from tallyhook_mock.picture.story import (
     day,
     moment,
     near,
-    pause,
+    pauses,
     signed,
     to_come,
 )
-from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState, InvoiceType, Transaction
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice, InvoiceState, InvoiceType, Transaction
 from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["tell"]
 
 _CHARGES = {"charge": "added", "chargeDeleted": "deleted", "creditForward": "carried forward"}
-_STATES = {
-    InvoiceState.OPEN: "current",
-    InvoiceState.HELD: "held",
-    InvoiceState.RELEASED: "released",
-    InvoiceState.UNPAID: "unpaid",
-    InvoiceState.PAID: "paid",
-    InvoiceState.VOID: "void",
-}
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
@@ -82,7 +73,7 @@ class _Teller:
             end=self.end,
             now=self.now,
             plans=tuple(self._plans()),
-            pauses=tuple(self._pauses()),
+            pauses=tuple(pauses(self.entries, self.customer.subscription.canceled_at, self.end)),
             turns=tuple(self._turns()),
             rows=(Row("Periods", "invoice, total", tuple(self._periods())),),
             tallies=tuple(self._tallies()),
@@ -119,18 +110,6 @@ class _Teller:
             since = moment(subscription.created)
             yield Span(subscription.created, end, label, f"Plan {plan.code} from {since}: {label}")
 
-    def _pauses(self) -> Iterator[Span]:
-        canceled: datetime | None = None
-        for entry in self._of("subscriptionCanceled", "subscriptionReactivated"):
-            if entry.kind == "subscriptionCanceled":
-                canceled = canceled or entry.at
-            elif canceled is not None:
-                yield pause(canceled, entry.at)
-                canceled = None
-        canceled = canceled or self.customer.subscription.canceled_at
-        if canceled is not None:
-            yield pause(canceled, self.end)
-
     def _turns(self) -> Iterator[Mark]:
         signs = {
             "newSubscription": (Sign.BEGAN, "the subscription begins"),
@@ -146,7 +125,7 @@ class _Teller:
 
     def _periods(self) -> Iterator[Period]:
         for invoice in self._cycle():
-            start, state = _begins(invoice), _STATES[invoice.state]
+            start, state = _begins(invoice), _state(invoice)
             words = f"Invoice #{invoice.number}, {moment(start)} to {moment(invoice.billing_at)}"
             title = f"{words}: {amount_text(invoice.total)}, {state}"
             yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
@@ -265,11 +244,15 @@ class _Teller:
             return f"{amount_text(payments[-1].amount)} paid{after}"
         if invoice.run_at is not None:
             return f"{amount}{', next try' if declines else ' runs'} {day(invoice.run_at)}"
-        return f"{amount} {_STATES[invoice.state]}{after}"
+        return f"{amount} {_state(invoice)}{after}"
 
 
 def _begins(invoice: Invoice) -> datetime:
     return invoice.previous_at or invoice.created
+
+
+def _state(invoice: Invoice) -> str:
+    return "current" if invoice.state is InvoiceState.OPEN else invoice.state.value
 
 
 def _quantity_at_start(

@@ -9,7 +9,6 @@ from msgspec import field
 from tallyhook_mock.core.base import Entity, Value
 from tallyhook_mock.core.frequencies import FREQUENCIES, Frequency
 from tallyhook_mock.core.money import NOTHING, ZERO
-from tallyhook_mock.systems.cheddar.refusal import not_found
 from tallyhook_mock.systems.cheddar.settings import Rules
 
 __all__ = [
@@ -168,10 +167,3 @@ class Product(Entity, eq=False):
     plans: dict[str, Plan] = field(default_factory=dict)
     promotions: dict[str, Promotion] = field(default_factory=dict)
     redemptions: Counter[str] = field(default_factory=Counter)  # by coupon code
-
-    def plan(self, code: str) -> Plan:
-        """Return the plan with this code. Raises a Refusal (404) if there is none."""
-        try:
-            return self.plans[code]
-        except KeyError:
-            raise not_found(f"Plan not found for code={code} within productCode={self.code}") from None

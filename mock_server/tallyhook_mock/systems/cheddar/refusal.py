@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from tallyhook_mock.core import base
 
 if TYPE_CHECKING:
-    from tallyhook_mock.systems.cheddar.customers import Customer
+    from tallyhook_mock.systems.cheddar.model import Customer
 
 __all__ = ["Refusal", "invalid", "not_found"]
 

@@ -14,8 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid, not_found
 from tallyhook_mock.systems.cheddar.state import State

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from tallyhook_mock.core.hooks import Hook
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.systems.cheddar import payments
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.model import Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.state import Event, State
 
 __all__ = ["RUN_AFTER", "announce", "begin", "release", "settled"]

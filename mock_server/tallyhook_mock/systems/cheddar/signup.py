@@ -6,8 +6,14 @@ from decimal import Decimal
 
 from tallyhook_mock.systems.cheddar import billing, gateway, payments, subscriptions
 from tallyhook_mock.systems.cheddar.charges import NewCharge, bill_at_once, custom, setup_charge
-from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Invoice, Usage
+from tallyhook_mock.systems.cheddar.model import (
+    Customer,
+    Invoice,
+    MetaDatum,
+    PaymentMethod,
+    Subscription,
+    Usage,
+)
 from tallyhook_mock.systems.cheddar.products import Plan, Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.systems.cheddar.state import State

@@ -11,8 +11,14 @@ from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import Hooks
 from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
+from tallyhook_mock.systems.cheddar.model import (
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceState,
+    Subscription,
+    Transaction,
+)
 from tallyhook_mock.systems.cheddar.products import Plan, Product
 from tallyhook_mock.systems.cheddar.refusal import not_found
 

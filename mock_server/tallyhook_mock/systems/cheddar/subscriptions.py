@@ -9,8 +9,16 @@ from msgspec.structs import replace
 from tallyhook_mock.core.money import ONE, ZERO, cents
 from tallyhook_mock.systems.cheddar import billing, charges, gateway, payments
 from tallyhook_mock.systems.cheddar.charges import NewCharge
-from tallyhook_mock.systems.cheddar.customers import PAYPAL_WAIT, Customer, PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.model import (
+    PAYPAL_WAIT,
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceState,
+    InvoiceType,
+    PaymentMethod,
+    Subscription,
+)
 from tallyhook_mock.systems.cheddar.products import Plan, Product, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.systems.cheddar.state import State

@@ -6,8 +6,7 @@ from decimal import Decimal
 from itertools import islice
 
 from tallyhook_mock.core.money import ZERO, total
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.model import Customer, Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import State
 

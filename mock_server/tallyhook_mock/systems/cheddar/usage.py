@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from tallyhook_mock.core.money import quantity_text
 from tallyhook_mock.systems.cheddar.charges import discount, target
-from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import ChargeType, Invoice, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.model import ChargeType, Customer, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem
 from tallyhook_mock.systems.cheddar.refusal import invalid, not_found
 from tallyhook_mock.systems.cheddar.state import State

@@ -14,8 +14,16 @@ from urllib.parse import urlsplit
 
 from tallyhook_mock.core.ids import text as id_text
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceType, Transaction
+from tallyhook_mock.systems.cheddar.model import (
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceType,
+    MetaDatum,
+    PaymentMethod,
+    Subscription,
+    Transaction,
+)
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Promotion
 from tallyhook_mock.systems.cheddar.settings import Rules
 

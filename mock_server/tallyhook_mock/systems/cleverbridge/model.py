@@ -321,7 +321,6 @@ class Subscription(Entity, eq=False):
     items: tuple[Item, ...]
     vat_percent: Decimal
     reminder_days: int
-    purchase: int
     anchor: datetime
     interval_start: datetime
     anchored: int = 0

@@ -85,7 +85,6 @@ def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
         tuple(Item(number, mode, terms, start, start) for number, (mode, terms) in enumerate(new.items, 1)),
         state.vat_percent if new.vat_percent is None else new.vat_percent,
         state.reminder_days if new.reminder_days is None else new.reminder_days,
-        purchase=0,
         anchor=start,
         interval_start=start,
     )

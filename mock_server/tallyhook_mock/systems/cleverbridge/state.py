@@ -1,11 +1,12 @@
 """Cleverbridge's state: users, products, coupons, customers and subscriptions."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.core.base import BillingSystem, Happening
+from tallyhook_mock.core.base import Happening
 from tallyhook_mock.core.bills import Bill, Coming, Line, coming_bills, copied
+from tallyhook_mock.core.system import BillingSystem
 from tallyhook_mock.systems.cleverbridge.model import (
     Coupon,
     Customer,
@@ -79,10 +80,6 @@ class State(BillingSystem):
         alone.products, alone.coupons = self.products, self.coupons
         subscription = copied(self.subscription(id), self.agenda, alone.agenda)
         return coming_bills(alone, subscription.bills, count)
-
-    @property
-    def customers(self) -> Iterable[Customer]:
-        return self._customers.values()
 
     def subscription(self, id: str) -> Subscription:
         """Return the subscription with this id, which may be given with or without the S (documented).
@@ -172,7 +169,6 @@ class State(BillingSystem):
         if purchase is None:
             purchase = self.create_purchase(subscription)
         self.purchase_ids[bill.number] = purchase
-        subscription.purchase = subscription.purchase or purchase
         return bill
 
     def mail(self, subscription: Subscription, about: str, at: datetime, *, can_be_suppressed: bool) -> None:

@@ -21,6 +21,7 @@ _TURNS = {
     "subscriptionMoved": Sign.CHANGED,
     "periodMoved": Sign.CHANGED,
     "periodDeleted": Sign.CANCELED,
+    "subscriptionCancelled": Sign.CANCELED,
 }
 
 

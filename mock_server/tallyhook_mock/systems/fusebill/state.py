@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tallyhook_mock.core.base import BillingSystem, Happening
+from tallyhook_mock.core.base import Happening
 from tallyhook_mock.core.bills import Coming, coming_bills, copied
 from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.core.system import BillingSystem
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Customer,
@@ -142,9 +143,6 @@ class State(BillingSystem):
 
     def subscriptions(self) -> Iterable[Subscription]:
         return self._subscriptions.values()
-
-    def definitions(self) -> Iterable[BillingPeriodDefinition]:
-        return self._definitions.values()
 
     def has_customer(self, id: int) -> bool:
         return id in self._customers
