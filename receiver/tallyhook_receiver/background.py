@@ -67,7 +67,7 @@ class Pruning:
         self._inbox = inbox
         # Prune even if hooks are kept forever, because pruning makes the inbox check its clock. Without these
         # checks, a full inbox can't delete hooks to make room.
-        self._age = timedelta(days=keep_days) if keep_days is not None else _FOR_GOOD
+        self._age = _FOR_GOOD if keep_days is None else timedelta(days=min(keep_days, _FOR_GOOD.days))
 
     async def prune(self) -> None:
         """Delete the hooks that have been done or ignored for long enough. Raises InboxUnavailable."""

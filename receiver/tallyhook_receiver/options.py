@@ -13,6 +13,7 @@ from tallyhook_receiver.sources import Cheddar, Source
 _LEASE = 60.0  # seconds
 _UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
 _LONGEST_UNKNOWN = timedelta(minutes=30)
+_LARGEST = timedelta.max.days  # a larger number of seconds or days could not be computed with
 
 
 class Setting(NamedTuple):
@@ -40,7 +41,7 @@ class Setting(NamedTuple):
 
 def _number(text: str) -> float:
     number = float(text)
-    if not 0 < number < float("inf"):
+    if not 0 < number <= _LARGEST:
         raise ValueError
     return number
 
