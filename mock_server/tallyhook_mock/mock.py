@@ -499,14 +499,14 @@ class Mock:
         self.persistence.record("clock")
         self.stir()
 
-    async def advance(self, to: datetime | Duration) -> Counter[str]:
+    async def advance(self, to: datetime | Duration, *, or_now: bool = False) -> Counter[str]:
         """Move the clock to a moment or by a duration. Returns how many events of each kind happened.
 
         Everything that becomes due on the way is done at its own time. While a listener works on a hook, the
         clock stands still, and the listener's calls are answered. Whatever is already due is done first, so
         moving the clock by zero waits for unfinished deliveries. Raises ClockBusy while another call moves
-        the clock. Raises ValueError for a moment in the past or after the year 7999, the last year of the
-        mock's clock.
+        the clock. Raises ValueError for a moment in the past (unless `or_now` is true), or after the year
+        7999, the last year of the mock's clock.
         """
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
@@ -515,7 +515,8 @@ class Mock:
         self.clock.suspend()
         try:
             now = self.clock.now()
-            to = self.clock.ahead(to.after(now) if isinstance(to, Duration) else to)
+            moment = to.after(now) if isinstance(to, Duration) else to
+            to = self.clock.ahead(max(moment, now) if or_now else moment)
             await self._settle()
             while (due := self.next_due()) is not None and due <= to:
                 self.clock.move(due)

@@ -56,6 +56,6 @@ async def prune(inbox: Inbox, keep_days: float | None) -> None:
     """Delete the hooks that have been done or ignored for `keep_days` days. Raises InboxUnavailable."""
     # Prune even if hooks are kept forever, because pruning makes the inbox check its clock. Without these
     # checks, a full inbox can't delete hooks to make room.
-    age = timedelta(days=_FOREVER if keep_days is None else keep_days)
+    age = timedelta(days=_FOREVER if keep_days is None else min(keep_days, _FOREVER))
     if pruned := await inbox.prune(age):
         log.info("deleted %d hooks that were done or ignored for more than %s", pruned, age)

@@ -15,6 +15,7 @@ DEFAULT_INBOX = "tallyhook.sqlite"
 _LEASE = 60.0  # seconds
 _UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
 _LONGEST_UNKNOWN = timedelta(minutes=30)
+_LARGEST = timedelta.max.days  # a larger number of seconds or days could not be computed with
 
 
 class Setting(NamedTuple):
@@ -42,7 +43,7 @@ class Setting(NamedTuple):
 
 def _number(text: str) -> float:
     number = float(text)
-    if not 0 < number < float("inf"):
+    if not 0 < number <= _LARGEST:
         raise ValueError
     return number
 
@@ -220,7 +221,7 @@ def complete(given: Options) -> Options:
     options = DEFAULTS | given
     if options["handle_within"] is not None and options["handle_within"] <= 0:
         raise ValueError(f"handle_within must be positive or None: {options['handle_within']}")
-    if options["keep_days"] is not None and timedelta(days=options["keep_days"]) < FRESH:
+    if options["keep_days"] is not None and not options["keep_days"] >= FRESH.days:  # nor NaN
         raise ValueError(f"keep_days must be at least {FRESH.days}: until then, a done hook may come again")
     return options
 

@@ -1,6 +1,7 @@
 """Second looks at invoices, in case a request that got no answer arrived late."""
 
 import logging
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -26,7 +27,9 @@ async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
     """
     looks = 0
     while True:
-        lease = Lease(context.inbox, context.owner, context.lease)
+        # Not the owner of this worker's attempts, which may take over each other's leases at once: an attempt
+        # at another body would run at the same time, and the end of the second look would end it too.
+        lease = Lease(context.inbox, uuid.uuid4().hex, context.lease)
         due = await lease.claim_due(context.clock())
         if due is None:
             return looks
@@ -64,8 +67,8 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             log_hook(
                 logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}"
             )
-    await context.inbox.plan(record.key, context.owner, again, due.until if again else None)
-    await context.inbox.finish(record.key, context.owner, state, note)
+    await context.inbox.plan(record.key, lease.owner, again, due.until if again else None)
+    await context.inbox.finish(record.key, lease.owner, state, note)
     context.observers.tell(lambda observer: observer.looked_again(record, state))
 
 

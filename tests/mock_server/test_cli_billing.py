@@ -73,3 +73,19 @@ def test_a_bill_that_is_held_says_where_to_look(server: Server, command: Command
             " `tallyhook hooks list --customer ida` shows the answers\n"
         )
     assert command.gives("run", "ida")["state"] == "paid"
+
+
+def test_a_period_is_billed_while_the_clock_runs(server: Server, command: Command) -> None:
+    """As on a mock without --frozen."""
+    Api(server).subscribe("ida")
+    command.says("clock", "real")
+    assert command.gives("bill", "ida")["state"] == "paid"
+    assert command.gives("bill", "ida")["number"] == 3
+
+
+@pytest.mark.parametrize(
+    ("start", "within"), [("2026-01-01T00:00:00Z", "9000y"), ("7999-12-15T00:00:00Z", "1d")]
+)
+def test_a_bill_beyond_the_calendar_is_refused(start: str, within: str) -> None:
+    with serve(catalog(customers=[{"code": "ida", "planCode": "GLOW"}]), start=start) as late:
+        assert "year" in Command(late.url).complains(2, "bill", "ida", "--within", within)

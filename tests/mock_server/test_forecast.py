@@ -81,6 +81,17 @@ def test_of_the_other_systems() -> None:
             assert control.get(f"/{path}/forecast").status_code == 404
 
 
+def test_charges_that_wait_for_chargemonks_next_invoice_are_forecast_once() -> None:
+    with serve(CATALOG, start="2026-01-01T00:00:00Z") as server:
+        control = Api(server)
+        control.post("/chargemonk/subscriptions", {"id": "mill", "planCode": "MILL"}).raise_for_status()
+        visit = {"description": "Visit", "amount": "7.00"}
+        control.post("/chargemonk/subscriptions/mill/charges", visit).raise_for_status()
+        for _ in range(2):  # a forecast bills nothing
+            coming = forecast(control, "chargemonk/subscriptions/mill", 2)
+            assert [each["total"] for each in coming] == ["37.00", "30.00"]
+
+
 @pytest.mark.parametrize("count", ["0", "61", "x", "²", ""])
 def test_a_count_that_is_none_is_refused(count: str) -> None:
     with serve(CATALOG) as server:

@@ -222,6 +222,8 @@ def test_a_call_holds_its_own_invoice_until_the_renewal(posting: Face) -> None:
     path = "SubscriptionProducts?temporarilyDisableAutoPost=true"
     face.api("PUT", path, {**seat, "quantity": 4})
     assert [each["total"] for each in ready(face)] == [30]
+    coming = face.http.get("/_mock/fusebill/customers/1/forecast?invoices=2").json()["invoices"]
+    assert [each["total"] for each in coming] == ["200.00", "170.00"]
     face.server.advance_to("2026-12-01T00:00:00Z")
     assert ready(face) == []
     assert face.bills(1)[1:] == [("2026-12-01", ["50.00", "120.00", "30.00"])]

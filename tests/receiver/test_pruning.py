@@ -272,10 +272,11 @@ async def test_pruning_stops_although_its_work_takes_no_cancellation() -> None:
         await pruning.stop()
 
 
-async def test_keeps_for_good(inbox: Inbox, store: Store) -> None:
+@pytest.mark.parametrize("days", [None, 1e300])
+async def test_keeps_for_good(inbox: Inbox, store: Store, days: float | None) -> None:
     await finished(inbox, "old", State.DONE)
     await pass_days(inbox, store, 1000)
-    await prune(inbox, keep_days=None)
+    await prune(inbox, keep_days=days)
     assert await keys(inbox) == ["old"]
 
 

@@ -145,6 +145,45 @@ async def test_a_second_look_that_never_succeeds_asks_for_a_person(
         assert (await receiver.handle("POST", signed(body), body)).word != "ignored"
 
 
+async def test_a_second_look_does_not_end_the_review_of_another_body(tmp_path: Path) -> None:
+    """Else the other body is done before its review has set anything, and its next delivery gets a 2xx."""
+    cheddar, clock = FakeCheddar(faults={2: answer_lost}), Clock()
+    looks, looked = asyncio.Event(), asyncio.Event()
+
+    async def through(request: httpx.Request) -> httpx.Response:
+        if clock.now > START and not looks.is_set():
+            looks.set()
+            await looked.wait()
+        return cheddar(request)
+
+    client = cheddar.async_client(through=through, retries=0)  # type: ignore[arg-type]  # httpx takes both
+    receiver = Receiver(Cheddar("ACME", KEY, client), inbox=tmp_path / "i.sqlite", clock=clock)
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        if clock.now > START:
+            looked.set()
+            await look
+        review.set_quantity("GB", 9 if clock.now > START else 5)
+
+    async with client, listening(receiver) as post:
+        assert (await post(cheddar.hook())).status_code == 200
+        clock.advance(minutes=6)
+        look = asyncio.create_task(receiver.look_again())
+        async with asyncio.timeout(60):  # the receiver may have begun the second look itself
+            await looks.wait()
+        again = cheddar.hook(activityDatetime="2030-03-02T00:00:00+00:00")
+        waits = await post(again)
+        looked.set()
+        await look
+        for _ in range(3):  # the quantity whose answer was lost may still arrive
+            clock.advance(minutes=6)
+            acknowledged = (await post(again)).status_code == 200
+    assert acknowledged
+    assert cheddar.billed_items["GB"] == 9
+    assert (waits.status_code, waits.json()) == (503, {"hook": "another worker has it"})
+
+
 # The same invoice in another body.
 
 

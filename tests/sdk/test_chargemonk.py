@@ -1,5 +1,6 @@
 """Chargemonk's client: what it sends, and how it reads the answers."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from tallyhook import errors
+from tallyhook.audit import AuditFailed, Chargemonk
 from tallyhook.chargemonk import AsyncClient, Client
 
 from .scripted import Script, answer
@@ -60,3 +62,19 @@ def test_the_token_never_shows() -> None:
         client.list_invoices()
     assert TOKEN not in str(caught.value) + repr(caught.value)
     assert "•••" in caught.value.message
+
+
+@pytest.mark.parametrize("seconds", [1e17, 1_778_976_000_000, -1e17])
+def test_a_time_that_no_calendar_has_is_none(seconds: float) -> None:
+    subscription = {"subscriptionId": "mill", "subscriptionNextBilling": seconds}
+    invoice = {"invoiceId": "1", "invoiceDate": seconds, "subscription": subscription}
+    script = Script(answer({"status": "success", "list": {"invoice": [invoice]}}))
+    with Client(TOKEN, transport=httpx.MockTransport(script)) as client:
+        (found,) = client.list_invoices()
+    assert found.subscription is not None
+    assert (found.date, found.subscription.subscription_next_billing) == (None, None)
+    assert found.invoice_date == seconds
+    with Client(TOKEN, transport=httpx.MockTransport(script)) as client:
+        audit = Chargemonk(client, {"mill": datetime(2026, 5, 1, tzinfo=UTC)}, {})
+        with pytest.raises(AuditFailed, match="mill has a renewal time"):
+            list(audit.windows(datetime(2026, 5, 1, tzinfo=UTC)))

@@ -63,8 +63,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The result of `Inbox.claim`.
 
     `mine` says whether the caller has the lease and may handle the hook. `state` is the hook's state before
-    the claim. If another worker has the lease, `free_in` is the number of seconds until that lease ends,
-    unless it is renewed. `differs` says whether the hook's previous body was different.
+    the claim: `DONE` if the work for this body is done, and `WORKING` if another owner has the lease, even if
+    the lease is for a second look at a hook that is done. In this case, `free_in` is the number of seconds
+    until the lease ends, unless it is renewed. `differs` says whether the hook's previous body was different.
     """
 
     mine: bool

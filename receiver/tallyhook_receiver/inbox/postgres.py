@@ -182,7 +182,7 @@ class PostgresInbox:
                 free_in = seconds - await self._look(connection)
                 is_free = free_in <= 0
             if not (is_ours or is_free):
-                return Claim(mine=False, state=State(state), free_in=free_in)
+                return Claim(mine=False, state=State.WORKING, free_in=free_in)
             await connection.execute(
                 "UPDATE tallyhook_hooks SET state = 'working', owner = %s, changed = clock_timestamp(),"
                 " leased_until = clock_timestamp() + %s, lease = %s, attempts = attempts + 1 WHERE key = %s",

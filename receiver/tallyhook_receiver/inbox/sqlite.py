@@ -116,7 +116,7 @@ class SQLiteInbox:
             if seen in done.split():
                 return Claim(mine=False, state=State.DONE)
             if holder not in ("", owner) and 0 < until - up <= lease + 1:
-                return Claim(mine=False, state=State(state), free_in=until - up)
+                return Claim(mine=False, state=State.WORKING, free_in=until - up)
             connection.execute(
                 "UPDATE hooks SET state = 'working', owner = ?, leased_until = ?, lease = ?, changed = ?,"
                 " attempts = attempts + 1, digest = ? WHERE key = ?",

@@ -306,14 +306,17 @@ class Chargemonk:
         self._items, self._ahead = items, ahead
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        renewals = {
-            invoice.subscription.subscription_id: invoice.subscription.subscription_next_billing
+        billed = {
+            invoice.subscription.subscription_id: invoice.subscription
             for invoice in reversed(self._client.list_invoices())
             if invoice.subscription is not None
         }
         for code, known in self._subscriptions.items():
+            renewal = billed[code].subscription_next_billing if code in billed else None
+            if renewal is None and code in billed and billed[code].next_billing_seconds is not None:
+                raise AuditFailed(f"{code} has a renewal time that no calendar has")
             # In UTC, so that the window has the same name in every time zone.
-            end = (renewals.get(code) or known).astimezone(UTC)
+            end = (renewal or known).astimezone(UTC)
             if end - self._ahead <= now:
                 yield Window(
                     system=self.name,

@@ -65,4 +65,8 @@ class UnbilledCharge(Model, frozen=True, rename=None):
 
 
 def _moment(seconds: Decimal | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
+    """Return a time, or None if it is missing or no year of the calendar has it."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

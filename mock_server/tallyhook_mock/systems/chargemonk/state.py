@@ -1,6 +1,7 @@
 """Chargemonk's state: plans, add-ons, subscriptions and invoices."""
 
 from collections.abc import Collection, Sequence
+from copy import deepcopy
 from datetime import datetime
 from decimal import Decimal
 
@@ -51,6 +52,7 @@ class State(BillingSystem):
         alone.currency, alone.plans, alone.add_ons = self.currency, self.plans, self.add_ons
         subscription = copied(self.subscriptions[id], self.agenda, alone.agenda)
         alone.subscriptions[id] = subscription
+        alone.unbilled = deepcopy(self.collect(subscription))
         return coming_bills(alone, subscription.bills, count)
 
     # -- changing (for the commands)

@@ -143,6 +143,8 @@ async def bill(request: Request, wish: BillTable) -> JSONResponse:
         invoice = await bill_period(mock, customer, within)
     except LookupError as error:
         raise HTTPException(409, str(error)) from None
+    except ValueError as error:  # the end of the calendar
+        raise bad(str(error)) from None
     return JSONResponse({"customer": customer.code, "invoice": invoice.number, "state": invoice.state})
 
 
@@ -152,10 +154,10 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
     The clock moves to the bill date. Hooks are delivered, and retried on schedule, until they are
     acknowledged. One hour later the invoice is executed. If the customer already has a held or released
     invoice, the clock only moves until that invoice is executed. After the bill date, the clock moves at most
-    by `within`, even if the invoice is still held. Raises LookupError if there is nothing to bill, and
-    ClockBusy if the clock is already being moved.
+    by `within`, even if the invoice is still held. Raises LookupError if there is nothing to bill,
+    ClockBusy if the clock is already being moved, and ValueError if it would reach the end of the calendar.
     """
-    await mock.advance(mock.clock.now())  # first deliver the hooks that are already due
+    await mock.advance(mock.clock.now(), or_now=True)  # first deliver the hooks that are already due
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
     if invoice is None:
         invoice = customer.subscription.current
@@ -163,10 +165,10 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
             raise LookupError(
                 f"{customer.code} has no period that could be billed: the subscription is canceled"
             )
-        await mock.advance(max(invoice.billing_at, mock.clock.now()))
+        await mock.advance(invoice.billing_at, or_now=True)
     last = within.after(mock.clock.now())
     while _is_under_way(invoice) and (due := mock.next_due()) is not None and due <= last:
-        await mock.advance(max(due, mock.clock.now()))
+        await mock.advance(due, or_now=True)
     return invoice
 
 

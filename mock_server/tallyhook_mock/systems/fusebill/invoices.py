@@ -42,21 +42,11 @@ def make_draft(
         draft.period, draft.po_number = definition.id, definition.settings.po_number
         draft.terms = definition.settings.term
     customer.drafts.append(draft)
-    if not holds and posts_itself(state, customer, definition):
+    if not holds and state.posts_itself(customer, definition):
         post(state, draft, at)
     else:
         state.emit("draftReady", at, customer, note=f"draft {draft.id}", amount=draft.total, subject=draft.id)
     return draft
-
-
-def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefinition | None) -> bool:
-    """Return whether auto-post is on.
-
-    The first setting that is given applies: the billing period's, the customer's, or the account's
-    (documented).
-    """
-    settings = (definition.settings.auto_post if definition else None, customer.auto_post)
-    return next((each for each in settings if each is not None), state.auto_post)
 
 
 def collect_held(
@@ -68,7 +58,7 @@ def collect_held(
     held drafts at a renewal, the invoice includes their charges (documented).
     """
     held = []
-    if state.posts_at_renewal and posts_itself(state, customer, definition):
+    if state.posts_at_renewal and state.posts_itself(customer, definition):
         held = [draft for draft in customer.drafts if draft.held]
     if not lines and not held:
         return

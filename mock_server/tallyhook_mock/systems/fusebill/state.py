@@ -54,6 +54,15 @@ class State(BillingSystem):
 
     # -- reading
 
+    def posts_itself(self, customer: Customer, definition: BillingPeriodDefinition | None) -> bool:
+        """Return whether auto-post is on.
+
+        The first setting that is given applies: the billing period's, the customer's, or the account's
+        (documented).
+        """
+        settings = (definition.settings.auto_post if definition else None, customer.auto_post)
+        return next((each for each in settings if each is not None), self.auto_post)
+
     def accounts(self) -> dict[int, Customer]:
         return self._customers
 
@@ -72,13 +81,18 @@ class State(BillingSystem):
         """Return a separate state that contains only a copy of this customer. Also returns the copy.
 
         New ids in the separate state continue from this state's ids. The copy's invoices are posted
-        automatically, so that a forecast doesn't stop at drafts.
+        automatically, so that a forecast doesn't stop at drafts. Drafts are left out, except those that the
+        next renewal posts.
         """
         alone = State()
+        alone.posts_at_renewal = self.posts_at_renewal and all(
+            self.posts_itself(customer, definition) for definition in customer.definitions
+        )
         alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
         alone.product_ids.last, alone.invoice_ids.last = self.product_ids.last, self.invoice_ids.last
         copy = copied(customer, self.agenda, alone.agenda)
-        copy.auto_post, copy.drafts = True, []
+        copy.auto_post = True
+        copy.drafts = [draft for draft in copy.drafts if draft.held and alone.posts_at_renewal]
         for definition in copy.definitions:
             definition.settings = replace(definition.settings, auto_post=True)
         alone.add_customer(copy)
