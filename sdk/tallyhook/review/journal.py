@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol, cast
+from typing import Protocol
 
 import msgspec
 
@@ -302,4 +302,5 @@ def _plain(value: object) -> str:
 
 def decode(entry: bytes) -> Entry:
     """Return the entry from the JSON that `encode` made."""
-    return cast(Entry, _decoder.decode(entry))
+    found: Entry = _decoder.decode(entry)
+    return found
