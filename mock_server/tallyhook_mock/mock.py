@@ -198,7 +198,7 @@ class Mock:
         await self.persistence.checkpoint()
 
     def world(self) -> World:
-        """Return the mock's present state, which `load` accepts."""
+        """Return the mock's current state, which `load` accepts."""
         return {
             "systems": self.systems,
             "moment": self.clock.now(),
@@ -357,7 +357,7 @@ class Mock:
 
     @exact()
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
-        """Send a hook about a customer's present state. The customer doesn't change.
+        """Send a hook about a customer's current state. The customer doesn't change.
 
         No invoice is held or released. `override` maps paths in the hook's body to new values. Raises
         ValueError for an unknown path, if no listener wants the hook, or if the customer has nothing that the

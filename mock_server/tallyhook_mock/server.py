@@ -164,7 +164,7 @@ class Server:
     # -- start and stop
 
     def start(self) -> None:
-        """Start serving. Returns when the server answers calls.
+        """Start serving. Returns once the server is ready for calls.
 
         Raises RuntimeError if the server could not be started.
         """

@@ -79,7 +79,7 @@ class Attempt:
         self._cause: Cause | None = None
 
     async def run(self) -> Response:
-        """Handle the event, and return the response for every delivery that waits for the event.
+        """Handle the event, and return the response for every delivery that is waiting for the outcome.
 
         Call this method in a separate task, because all log lines of the task get this hook's fields. Raises
         only CancelledError.

@@ -23,7 +23,7 @@ class Unconfirmed(Exception):
 
 
 class WrongSource(Exception):
-    """Raised by `Source.read` if the body belongs to another source than the one that signed it."""
+    """Raised by `Source.read` if the body belongs to a source other than the one that verified it."""
 
 
 class InboxUnavailable(Exception):

@@ -97,8 +97,8 @@ class Intake:
         """Return the response to a request that has passed `precheck`. Header names must be in lower case.
 
         The response is a 2xx only if the hook's work is done, if the hook has no handler, or if its invoice
-        was postponed, so that another hook will follow. This method never raises an exception, whatever the
-        input is.
+        was postponed, in which case another hook will follow. This method never raises an exception, whatever
+        the input is.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)

@@ -301,8 +301,8 @@ class Receiver:
         """Handle one request from any kind of server, and return the response for the sender.
 
         `peer` is the address that connected to the server, or None if unknown. The response is a 2xx only if
-        the hook's work is done, if the hook has no handler, or if its invoice was postponed, so that another
-        hook will follow. This method never raises an exception, whatever the input is.
+        the hook's work is done, if the hook has no handler, or if its invoice was postponed, in which case
+        another hook will follow. This method never raises an exception, whatever the input is.
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)

@@ -29,7 +29,7 @@ class APIError(Error):
         message: the system's message, without card data and credentials.
         aux_code: more detail: the gateway's number for a 422, or `field:reason` for a 412; may be empty.
         error_id: the error's number in the system's log; may be empty.
-        customer: the customer's present state in Cheddar, if the error came in the customer's document.
+        customer: the customer's current state in Cheddar, if the error came in the customer's document.
         documented: True if the error came in the API's own error document. If it is False, because the answer
             was a proxy's page or empty, you can't tell whether the call was applied.
     """
@@ -157,8 +157,9 @@ class DecodeError(Error):
     the value itself. If a call raises this error, the call may have been applied.
 
     Attributes:
-        path: the path to the bad value, in the document's own names; empty if the whole document is
-        unreadable. maybe_applied: always True.
+        path: the path to the bad value, with the names in the document; empty if the whole document is
+            unreadable.
+        maybe_applied: always True.
     """
 
     maybe_applied = True

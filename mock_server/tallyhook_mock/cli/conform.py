@@ -62,7 +62,7 @@ write_option = click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the rules that the server follows to this TOML file, as settings for a mock.",
+    help="Save the rules that the server follows in this TOML file, as settings for a mock.",
 )
 assumed_option = click.option(
     "--rules",

@@ -51,7 +51,7 @@ class Verdict:
 
     @property
     def meaning(self) -> str:
-        """What the rule's alternative means that the server follows."""
+        """The meaning of the alternative that the server follows."""
         return SETTINGS[self.rule].meanings.get(told(self.found or self.assumed), "")
 
     @property

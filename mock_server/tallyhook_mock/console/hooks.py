@@ -110,7 +110,7 @@ class Check:
 
 
 def _check_signature(hook: Hook, product: Product, attempt: Attempt) -> list[Check]:
-    """Recompute the signature of a delivery attempt from the hook's body and the product's present secret.
+    """Recompute the signature of a delivery attempt from the hook's body and the product's current secret.
 
     Returns one comparison for each header.
     """

@@ -190,7 +190,10 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Return the text with replacements for characters that XML can't contain. Measure the result."""
+    """Return the text with replacements for characters that XML can't contain.
+
+    To get the text's width, measure the result, not the original.
+    """
     return _FORBIDDEN.sub("\ufffd", text)
 
 

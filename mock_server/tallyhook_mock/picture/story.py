@@ -235,7 +235,7 @@ def dated(at: datetime, words: str) -> str:
 def pauses(entries: Iterable[Entry], canceled_at: datetime | None, end: datetime) -> Iterator[Span]:
     """Yield a span for each time after a cancellation, until the reactivation or `end`.
 
-    `canceled_at` is the time of the present cancellation, because a timeline only keeps the latest entries.
+    `canceled_at` is the time of the current cancellation, because a timeline only keeps the latest entries.
     """
     since: datetime | None = None
     for entry in entries:

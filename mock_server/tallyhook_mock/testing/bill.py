@@ -57,7 +57,7 @@ class Bill:
     def of(cls, invoice: Invoice, entries: Iterable[Entry] = ()) -> "Bill":
         """Return a copy of an invoice.
 
-        `entries` are the customer's timeline entries, which tell who added the charges.
+        `entries` are the customer's timeline entries, which show who added each charge.
         """
         actors = _actors(invoice, entries)
         return cls(

@@ -245,7 +245,7 @@ class Cheddar(Asserts):
         at: str | datetime | None = None,
         signed_at: datetime | None = None,
     ) -> SignedHook:
-        """Return a signed hook about the customer's present state, without sending it.
+        """Return a signed hook about the customer's current state, without sending it.
 
         Send it with the fixture `receiver_client`. `at` is the time of the event in the hook (default: the
         time of the mock's clock). `signed_at` is the time in the signature, if the signature scheme has one

@@ -166,7 +166,7 @@ class World:
         return self.call(opened)
 
     async def restore(self, snapshot: bytes) -> None:
-        """Restore a snapshot, but keep the present listeners."""
+        """Restore a snapshot, but keep the current listeners."""
         urls = {each.url: each.events for each in self.mock.state.hooks.listeners.values()}
         await self.mock.restore(snapshot)
         for listener in tuple(self.mock.state.hooks.listeners.values()):

@@ -175,7 +175,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
     type=int,
     metavar="NUMBER",
     show_default="the last request whose outcome is unknown",
-    help="With --ours or --never-added: the number of the request to add the charge, from the journal.",
+    help="With --ours or --never-added: the number that the journal shows for the request to add the charge.",
 )
 @click.option("--note", default="", show_default=False, help="The reason for the decision, for the journal.")
 @json_option

@@ -97,7 +97,7 @@ def event_key(hook: events.Hook, body: bytes) -> str:
 def kept_key(product: str, body: bytes) -> str:
     """Return the inbox key for a hook that an earlier release stored.
 
-    The earlier release received only Cheddar's hooks.
+    Such a release received only Cheddar's hooks.
     """
     try:
         return inbox_key(product, event_key(events.decode(body), body))

@@ -53,7 +53,7 @@ class Source(Protocol):
         """Return the event in a verified request.
 
         Raises DecodeError if the body can't be read. The inbox then keeps the body, and the sender gets a
-        400. Raises WrongSource if the body belongs to another source than the one that signed it. The sender
+        400. Raises WrongSource if the body belongs to a source other than the one that signed it. The sender
         then gets a 401.
         """
 

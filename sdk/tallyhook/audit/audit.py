@@ -30,7 +30,7 @@ class System(Protocol):
 
     Attributes:
         name: the system's name, as in `Window.system`.
-        not_promised: what the system can't guarantee, for people to read.
+        not_promised: descriptions of what the system can't guarantee, to show to people.
         adds: True if quantities are set by adding charges, so that a repeated call would charge twice.
     """
 
@@ -97,7 +97,7 @@ class Audit:
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
         """Declare the quantity to bill for an item.
 
-        Declare a quantity of 0 too, because an item that isn't declared is billed with its present quantity.
+        Declare a quantity of 0 too, because an item that isn't declared is billed at its current quantity.
 
         Raises:
             LookupError: there is no such item.
@@ -140,11 +140,13 @@ def apply(
 ) -> Iterator[Outcome]:
     """Audit every window of every system with one function, and yield the outcomes.
 
+    A window is the time in which a future bill can still be changed.
+
     A failure in one window doesn't stop the others. If the function raises an exception, nothing is changed
     in that window. This is a generator: nothing happens until you iterate over it, so iterate to the end. You
-    can stop at any point and run the audit again: quantities are set to totals, systems that add charges
-    first look for the charges of earlier runs, and an invoice is executed only after its lines have been read
-    back. Systems that add charges need a journal.
+    can stop at any point and run the audit again: quantities are set to totals, and a system that adds
+    charges looks for the charges of earlier runs before it adds any. An invoice is executed only after its
+    lines have been read back. Systems that add charges need a journal.
 
     `now` returns the time as an aware datetime; by default it is the machine's time. `uptime` returns a
     monotonic time in seconds, so that setting the machine's clock doesn't shorten the wait after a lost
@@ -257,7 +259,7 @@ class _Application:
     def _verify(self, audit: Audit) -> None:
         """Read the quantities back after they were set.
 
-        Raises AuditFailed if one differs from the declaration, so that nothing is executed.
+        Raises AuditFailed if one differs from the declaration. Then nothing is executed.
         """
         if not self.changes:
             return

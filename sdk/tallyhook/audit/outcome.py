@@ -46,7 +46,7 @@ class Standing(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of an item's quantity from `before`, its present value, to `after`, the declared one."""
+    """A change of an item's quantity from `before`, its current value, to `after`, the declared one."""
 
     item: str
     before: Decimal
@@ -75,7 +75,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_good(self) -> bool:
-        """Whether the audit succeeded, so that nothing is left to do."""
+        """Whether the audit succeeded and nothing is left to do."""
         return self.standing in (Standing.DRY_RUN, Standing.EXECUTED, Standing.SET)
 
     def table(self) -> Table:

@@ -138,7 +138,7 @@ class Application:
         return (yield from self._compare_paid())
 
     def _is_accepted(self) -> bool:
-        """Return whether a person has accepted the invoice's present content for the present declaration."""
+        """Return whether a person has accepted the invoice's current content for the current declaration."""
         accepted = self.reading.ledger.accepted
         return (
             accepted is not None

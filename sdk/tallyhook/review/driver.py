@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """Return the present time in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 

@@ -257,8 +257,8 @@ class Ledger:
     def doubtful(self, invoice: Invoice) -> list[tuple[Adding, list[Charge]]]:
         """Return the `Adding` entries whose charge wasn't found but may be on the invoice without its mark.
 
-        Each entry comes with the charges that its request may have added. An entry is left out if the billing
-        system is known to keep its mark, because the charge would then have the mark.
+        Each entry comes with the charges that its request may have added. If the billing system is known to
+        keep marks, the entry is left out, because its charge would still have the mark.
         """
         unseen = (*self.open_addings(), *self._unexplained())
         found = [

@@ -240,7 +240,7 @@ class Review(Shown):
             ReviewFailed: the invoice still doesn't match the declaration, or an answer was about another
                 customer.
             EarlierInvoiceOutstanding: an older invoice must be paid first.
-            ValueError: the client is for another product than the hook, or its timeout isn't shorter than
+            ValueError: the client's product isn't the hook's, or its timeout isn't shorter than
                 `unknown_for`. Nothing was sent.
             Error: a call failed.
         """

@@ -10,7 +10,7 @@ from tallyhook.errors import BadSignature
 class Scheme(Protocol):
     """A way to sign hooks: which headers are sent, what they sign, and the format of the keys.
 
-    Schemes have no state and read no clock. They get the present time as `at`, which is always
+    Schemes have no state and read no clock. They get the current time as `at`, which is always
     timezone-aware.
     """
 

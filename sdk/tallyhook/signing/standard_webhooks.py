@@ -35,7 +35,7 @@ _MOST_SIGNATURES = 8
 class _Standard(ABC):
     """The base of `StandardV1` and `StandardV1a`.
 
-    A hook is rejected if its timestamp differs from the present time by more than `tolerance`.
+    A hook is rejected if its timestamp differs from the current time by more than `tolerance`.
     """
 
     VERSION: ClassVar[str]

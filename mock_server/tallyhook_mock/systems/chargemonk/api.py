@@ -114,7 +114,7 @@ def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """List the charges that wait for an invoice.
+    """List the charges that haven't been invoiced yet.
 
     The parameters are documented. Leaving out charges that were already invoiced is inferred.
     """

@@ -138,7 +138,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Return the present state as a section of a catalogue, without subscriptions."""
+    """Return the current state as a section of a catalogue, without subscriptions."""
     return {
         "currency": state.currency,
         **({"apiTokens": [MASK for _ in state.api_tokens]} if state.api_tokens else {}),

@@ -55,7 +55,9 @@ def begin(state: State, subscription: Subscription, at: datetime, once: Sequence
 
 
 def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
-    """Bill the next terms in advance. Add-ons are also billed for earlier terms that they aren't paid for.
+    """Bill the next terms in advance.
+
+    Add-ons are also billed for any earlier terms for which they haven't been paid.
 
     Standing: inferred.
     """

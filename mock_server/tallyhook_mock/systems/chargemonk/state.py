@@ -23,7 +23,7 @@ __all__ = ["State"]
 class State(BillingSystem):
     """Plans, add-ons, subscriptions and their invoices.
 
-    The functions in `rules` are commands. Each takes the state and the present time, and either changes the
+    The functions in `rules` are commands. Each takes the state and the current time, and either changes the
     state or raises Refusal. `take_events` returns the events that the commands have created.
     """
 

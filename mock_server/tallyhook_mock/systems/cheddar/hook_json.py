@@ -71,7 +71,7 @@ _DELETED: Object = dict.fromkeys(
 
 
 def body(event: Event) -> bytes:
-    """Return the body of an event's hook. It shows the present state, so call this when the event happens.
+    """Return the body of an event's hook. It shows the current state, so call this when the event happens.
 
     Standing: recorded.
     """
@@ -140,7 +140,7 @@ def _subscription(event: Event) -> Object:
 
 
 def _agreement(subscription: Subscription) -> Object:
-    """Return the fields that a hook shows for both the present and the previous subscription."""
+    """Return the fields that a hook shows for both the current and the previous subscription."""
     payment = subscription.payment
     details = payment.details if payment else {}
     return {
@@ -370,9 +370,9 @@ def _like(old: object, new: object) -> object:
 def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Event:
     """Return an event for a hook that was requested by hand.
 
-    The event is made from the customer's present data. A `subscriptionBillable` hook is about the outstanding
+    The event is made from the customer's current data. A `subscriptionBillable` hook is about the outstanding
     invoice, or else the current one. A `transaction` hook is about the latest transaction. A
-    `subscriptionChanged` hook shows the previous subscription, or the present one if there is no other.
+    `subscriptionChanged` hook shows the previous subscription, or the current one if there is no other.
     Raises ValueError for an unknown type, or if the customer has no invoice or transaction that the hook
     could show.
     """

@@ -45,7 +45,7 @@ def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) 
 
 
 def paged(found: list[Customer], parameters: Parameters) -> tuple[list[Customer], dict[str, str] | None]:
-    """Return one page of customers, and the root element's attributes that describe the page (a client).
+    """Return one page of customers, and the root element's attributes that describe the page (client).
 
     If the call requests no page, return all customers and None.
     """

@@ -121,7 +121,7 @@ class Transaction(Value, frozen=True):
 
     A refund or void has a negative amount, and its `parent` is the id of the transaction that paid the
     invoice. `payment` is the payment method that was used, even if the customer changes it later. `payment`
-    is None if there was nothing to pay, so that the gateway was not asked.
+    is None if there was nothing to pay, in which case the gateway was not asked.
     """
 
     id: int
@@ -260,7 +260,7 @@ class Invoice(Entity, eq=False):
         """The tax on the invoice.
 
         It is rounded once per invoice, unless the setting `tax_rounding` says to round it for each line
-        (inferred). An open invoice uses the customer's present tax rate. A closed invoice keeps the rate of
+        (inferred). An open invoice uses the customer's current tax rate. A closed invoice keeps the rate of
         its bill date.
         """
         customer = self.subscription.customer
@@ -369,8 +369,8 @@ class Subscription(Entity, eq=False):
     def outstanding(self) -> Invoice | None:
         """The invoice that is changed by calls with `invoicePeriod=outstanding`, or None.
 
-        If there are several outstanding invoices, the setting `several_outstanding` decides. Invoices of
-        periods come before declined one-time invoices (inferred).
+        If there are several outstanding invoices, the setting `several_outstanding` decides. Period invoices
+        come before declined one-time invoices (inferred).
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
         if self.customer.product.rules.several_outstanding == "newest":

@@ -76,7 +76,7 @@ class Setting(Value, frozen=True):
 
 
 def written(value: str | tuple[timedelta, ...]) -> str:
-    """Return a setting's value as text: a word, or pauses such as `2d 12h`."""
+    """Return a setting's value as text: a word, or a list of pauses such as `2d 12h`."""
     if isinstance(value, str):
         return value
     hours = (pause / timedelta(hours=1) for pause in value)

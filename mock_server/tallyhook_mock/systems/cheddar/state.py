@@ -191,7 +191,7 @@ class State:
         self._invoices[invoice.subscription.customer.product.code].append(invoice)
 
     def put_plan(self, product: Product, plan: Plan) -> None:
-        """Add or edit a plan. An edit applies to present subscribers too (documented).
+        """Add or edit a plan. An edit applies to current subscribers too (documented).
 
         A new recurring amount applies from each subscriber's next invoice on. New terms of an item, such as
         its price, apply at once. Setup charges and first bill dates that are already set don't change.

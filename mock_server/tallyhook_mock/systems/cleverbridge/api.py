@@ -53,7 +53,7 @@ def cleverbridge_app(
     """Return an application that serves Cleverbridge's API at paths that begin with `ROOT`.
 
     Args:
-        state: returns the present state.
+        state: returns the current state.
         now: returns the time of a call, with a time zone.
         changed: called after each call, before it is answered, to take the events that the call created.
         users: returns the passwords by user name. They are only used if the state has no users of its own.

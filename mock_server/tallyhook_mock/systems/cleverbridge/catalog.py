@@ -129,7 +129,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Return the present state as a section of a catalogue, without subscriptions."""
+    """Return the current state as a section of a catalogue, without subscriptions."""
     return {
         "vatPercent": quantity_text(state.vat_percent),
         "reminderDays": state.reminder_days,

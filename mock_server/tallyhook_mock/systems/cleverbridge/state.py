@@ -32,7 +32,7 @@ _FIRST_PURCHASE = 90001
 class State(BillingSystem):
     """Users, products, coupons, customers and subscriptions.
 
-    The functions in `rules` and `updates` are commands. Each takes the state and the present time, and either
+    The functions in `rules` and `updates` are commands. Each takes the state and the current time, and either
     changes the state or raises Refusal. `take_events` returns the events that the commands have created.
 
     Attributes:

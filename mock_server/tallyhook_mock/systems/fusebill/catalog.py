@@ -171,7 +171,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Return the present state as a section of a catalogue, without customers."""
+    """Return the current state as a section of a catalogue, without customers."""
     return {
         **({"apiKeys": [MASK for _ in state.api_keys]} if state.api_keys else {}),
         "autoPost": state.auto_post,

@@ -285,7 +285,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def amount(self) -> Decimal:
-        """The subscription's amount for a whole period, with the present quantities."""
+        """The subscription's amount for a whole period, with the current quantities."""
         return sum((product.amount for product in self.products), ZERO)
 
     def line(self, product: SubscriptionProduct, amount: Decimal | None = None) -> Line:
@@ -313,7 +313,7 @@ class BillingPeriodDefinition(Entity, eq=False):
     end: datetime
     cycle_days: int
     manually_created: bool
-    count: int = 1  # of periods so far, including the present one
+    count: int = 1  # of periods so far, including the current one
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
 
@@ -341,8 +341,8 @@ class BillingPeriodDefinition(Entity, eq=False):
     def prorate(self, amount: Decimal, day: datetime) -> Decimal:
         """Return the part of `amount` for the rest of the current period, from `day` on.
 
-        The rest lasts until the period's present end (documented). It is counted in days, including `day`,
-        and divided by the days that the period had before its date was moved (inferred).
+        The rest runs to the period's current end (documented). The remaining days, including `day`, are
+        divided by the period's length in days before its end was moved (inferred).
         """
         return self.part_from(day)(amount)
 

@@ -152,7 +152,7 @@ class Fields:
         return value or []
 
     def same(self, name: str, value: object) -> None:
-        """Raise Refusal if the body changes a read-only field. `value` is the field's present value."""
+        """Raise Refusal if the body changes a read-only field. `value` is the field's current value."""
         given = self._values.get(name)
         if given is not None and given != value:
             raise invalid(name, f"it can't be changed here; it is {value}")

@@ -150,7 +150,8 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Schedule a billing period definition's next recharge, and an invoice in advance if its settings say so.
+    """Schedule a billing period definition's next recharge, and an earlier invoice if its settings ask for
+    one.
 
     Standing: documented; inferred.
     """
@@ -420,8 +421,8 @@ def add_charge(
 ) -> Charge:
     """Charge a subscription once, in full or prorated for the rest of the period.
 
-    A prorated amount is calculated now, up to the present end of the period, even if it is billed at the end.
-    If the period's date is moved afterwards, the charge is billed on the new date, with the same amount
+    A prorated amount is calculated now, up to the period's current end, even if it isn't billed until then.
+    If the period's end is moved afterwards, the charge is billed on the new date, with the same amount
     (documented).
     """
     day = day_of(at)

@@ -30,7 +30,7 @@ __all__ = ["State"]
 class State(BillingSystem):
     """Customers with their definitions, subscriptions and bills.
 
-    The functions in `rules`, `usage` and `invoices` are commands. Each takes the state and the present time,
+    The functions in `rules`, `usage` and `invoices` are commands. Each takes the state and the current time,
     and either changes the state or raises Refusal. `take_events` returns the events that the commands have
     created.
     """

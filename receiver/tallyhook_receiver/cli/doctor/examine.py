@@ -30,7 +30,7 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
 
 
 async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
-    """Delete the test hooks from the inbox that the settings name.
+    """Delete the test hooks from the inbox named in the settings.
 
     Yields a finding about this inbox: if it contained the test hooks, the listener uses the same inbox.
     """

@@ -211,7 +211,7 @@ class Listener:
 
 
 class _Stop(Exception):
-    """Ends the checks with a last finding, because the other checks need what it says is missing."""
+    """Ends the checks with a last finding about something that the remaining checks depend on."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.says)

@@ -29,7 +29,7 @@ class Subject:
     names: tuple[str, ...]
 
     def is_of(self, found: object) -> bool:
-        """Return True if `found` is this customer or plan, or if it is neither a customer nor a plan."""
+        """Return False only if `found` is a customer or plan that the call doesn't name."""
         if not isinstance(found, Customer | Plan):
             return True
         match self.by:
