@@ -1,7 +1,7 @@
 """Every known call of Chargemonk's API. `tallyhook.cheddar.calls` explains how calls work.
 
-Two calls list objects. The path of the third, `add_charge`, is inferred. The client adds the API token to
-each call's form, and the path to `add_charge`.
+Two calls list objects. The path of the third, `add_charge`, is undocumented, so you pass it to the client.
+Before sending, the client adds the API token to the form of every call, and that path to `add_charge`.
 """
 
 from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ class _Methods:
     add_charge = Method(calls.add_charge)
 
     def _whole(self, call: Call[T]) -> Call[T]:
-        """Return the call with the API token in its form, and with its path."""
+        """Return the call with the API token added to its form. `add_charge` also gets its path."""
         path = call.path or self._add_charge_path
         if path is None:
             raise ValueError("The path of this call is undocumented: pass it as add_charge_path")

@@ -65,7 +65,7 @@ class UnbilledCharge(Model, frozen=True, rename=None):
 
 
 def _moment(seconds: Decimal | None) -> datetime | None:
-    """Return a time, or None if it is missing or no year of the calendar has it."""
+    """Return the time, or None if it is missing or outside the range of `datetime`."""
     try:
         return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
     except (ValueError, OverflowError, OSError):

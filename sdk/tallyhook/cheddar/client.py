@@ -72,9 +72,10 @@ class Client(_Methods, BaseClient):
         max_answer: the maximum size of an answer's body in bytes, after decompression; 100,000,000 by
             default.
         http: your own `httpx.Client` (or `httpx.AsyncClient`), which you close yourself. Its transport must
-            not resend a POST, because that may charge twice. It must not have `params` or a different
-            `base_url`. If you don't pass `http`, the client creates one with the httpx options that you pass:
-            `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
+            not resend a POST, because that may charge twice. Your `httpx.Client` must not have `params`, and
+            its `base_url`, if any, must be the beginning of this client's. If you don't pass `http`, the
+            client creates one with the httpx options that you pass: `verify`, `proxy`, `limits`, `transport`,
+            `event_hooks`, …
 
     Any call can raise APIError (or its subclass for the status), NoAnswer or DecodeError, which are all
     subclasses of `tallyhook.Error`. A call raises ValueError or TypeError if an argument can't be sent, for

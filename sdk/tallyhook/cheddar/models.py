@@ -184,7 +184,11 @@ class Plan(Model, frozen=True, kw_only=True):
 
 
 class Item(Model, frozen=True, kw_only=True):
-    """A tracked item and its quantity in a subscription or, in a hook's invoice, in the billed period."""
+    """A tracked item and its quantity.
+
+    If the item belongs to the invoice in a hook, the quantity is the item's quantity in the billed
+    period.
+    """
 
     _shown: ClassVar = ("id", "code", "quantity")
 
@@ -275,7 +279,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> Decimal:
-        """`tax_rate` or `vat_rate`, as a fraction (inferred); 0 if the invoice has neither."""
+        """`tax_rate` or, if there is none, `vat_rate`, as a fraction (inferred); 0 if there is neither."""
         return self.tax_rate or self.vat_rate or _ZERO
 
     @property
@@ -290,7 +294,8 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
     def _is_closed(self) -> bool:
         """Whether the invoice's period is over.
 
-        It is over if a recurring charge or an item charge has an id, or if the invoice has a transaction.
+        The period is over if a recurring charge or an item charge has an id, or if the invoice has a
+        transaction.
         """
         billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
         return billed or bool(self.transactions)
@@ -301,7 +306,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     `invoice`, `method` and `payment_method` have values only in hooks.
 
-    `redirect_url` is the page where the customer approves a pending change to PayPal (inferred).
+    `redirect_url` is the page where the customer approves a pending switch to payment by PayPal (inferred).
     """
 
     _aliases: ClassVar = {"plans": "plan"}

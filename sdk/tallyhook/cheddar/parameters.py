@@ -164,7 +164,10 @@ def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
 
 
 def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
-    """Return a charge as a form's (name, value) pairs, in Cheddar's order of checking (documented)."""
+    """Return a charge as a form's (name, value) pairs.
+
+    The pairs are in the order in which Cheddar checks them (documented).
+    """
     fields = {
         "charge_code": charge.charge_code,
         "quantity": money.count(charge.quantity),

@@ -41,7 +41,8 @@ def customer(body: bytes) -> Customer:
 def accepted(body: bytes) -> Customer:
     """Return the only customer in the answer to a call. Raises APIError if the document contains an error.
 
-    A proxy may answer 200 with the document in which Cheddar has embedded a refusal.
+    Cheddar puts some errors into a customer's document, and a proxy may pass on such a document with the
+    status 200.
     """
     found = customer(body)
     if found.errors:

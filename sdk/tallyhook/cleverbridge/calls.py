@@ -2,7 +2,7 @@
 
 A client retries calls that read, calls that preview a change, calls that set a quantity or price from the
 next renewal on, and the call that sets the next billing date. It never retries a call that charges at once,
-adds something or redeems a coupon.
+adds something, redeems a coupon, or deactivates or reinstates items.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ class Alignment(Enum):
     NOW_PRORATED = (True, False)
     """The update takes effect at once, and the rest of the interval is charged.
 
-    Cleverbridge refuses the update if that amount is negative.
+    Cleverbridge refuses the update if the amount of this charge would be negative.
     """
 
     NOW_EXTENDED = (True, True)
@@ -147,7 +147,7 @@ def update_subscription_item(
 
     Raises:
         APIError: status 402: there is no such item, the coupon doesn't apply, or the price of an update that
-            takes effect at once would be negative. Nothing has changed.
+            takes effect at once would be negative. After this error, nothing has changed.
         NotFound: there is no such subscription or product.
     """
     change: dict[str, object] = {
@@ -356,7 +356,10 @@ class _Subscription:
 
 
 def canonical(id: str) -> str:
-    """Return the id in the form in which ids are compared: its leading S is optional (documented)."""
+    """Return the id in the form in which ids are compared: in upper case and without its leading S.
+
+    The leading S of an id is optional (documented).
+    """
     return id.strip().upper().removeprefix("S")
 
 

@@ -12,7 +12,10 @@ from tallyhook._model import Model
 
 
 class SubscriptionStatus(IntEnum):
-    """A subscription's status (documented, client: two pages disagree; these are the newer page's values)."""
+    """A subscription's status (documented, client).
+
+    Two pages of the documentation disagree; these are the values from the newer page.
+    """
 
     ACTIVE = 1
     DEACTIVATED = 2

@@ -2,9 +2,14 @@
 
 In these docstrings, a definition is a billing period definition, which says when its subscriptions bill.
 
-A client retries a call that only reads, that changes or deletes a definition (ids are never reused,
-inferred), that moves a subscription into an existing definition, or that changes a draft invoice without
-deleting charges. It never retries a call that creates a definition, posts a draft invoice or may charge.
+A client retries these calls:
+
+- calls that only read or preview;
+- calls that change or delete a definition (ids are never reused, inferred);
+- calls that move a subscription into an existing definition;
+- calls that change a draft invoice without deleting charges.
+
+It never retries a call that creates a definition, posts a draft invoice or may charge.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +50,7 @@ _Named = BillingPeriodDefinition | Subscription | SubscriptionProduct | DraftInv
 _ROOT = "billingPeriodDefinitions"
 _DEFINITION = documents.one(BillingPeriodDefinition)
 PAGE_SIZE = 1000
-"""How many entries per page the calls request (documented: a page may have at least this many)."""
+"""The number of entries per page that the calls request (documented: this many are allowed, maybe more)."""
 
 
 class Settings(TypedDict, total=False):
@@ -200,14 +205,14 @@ def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
 def move_subscription(
     subscription: SubscriptionRef, *, to: DefinitionRef | InvoiceDate
 ) -> Call[BillingPeriodDefinition]:
-    """Move a subscription into another billing period definition of the same customer.
+    """Move a subscription into a different billing period definition of the same customer.
 
-    The call returns that definition. If `to` is a date, the call creates a definition with this date. The
-    client doesn't retry such a call, because a retry could create a second definition. This call is inferred:
-    the documentation only says that a move is possible.
+    The call returns the definition that now contains the subscription. If `to` is a date, the call creates
+    this definition with the date, and the client doesn't retry the call, because a retry could create a
+    second definition. `move_subscription` is inferred: the documentation only says that a move is possible.
 
     Raises:
-        APIError: status 409: the definition belongs to another customer or has another frequency.
+        APIError: status 409: the definition belongs to another customer or has a different frequency.
         NotFound: there is no such subscription or definition.
     """
     path = f"subscriptions/{_id(subscription, 'subscription')}/billingPeriodDefinition"
@@ -392,9 +397,10 @@ def change_draft_invoice(
 
 
 def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
-    """Post a draft invoice. If you pass `charge_ids`, only these charges are posted. This can't be undone.
+    """Post a draft invoice. If you pass `charge_ids`, only these charges are posted.
 
-    The client doesn't retry this call. After `NoAnswer`, check whether the draft or the charges still exist.
+    Posting can't be undone. The client doesn't retry this call. After `NoAnswer`, check whether the draft or
+    the charges still exist.
 
     Raises:
         NotFound: there is no such draft, or it is already posted.

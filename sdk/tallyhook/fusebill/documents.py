@@ -74,8 +74,9 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
 def _results(node: Any) -> Any:
     """Return the list of results in an answer.
 
-    This is `node` itself or, if `node` is an object, the object's only list (its key is undocumented). An
-    error, or an object without exactly one list, is returned unchanged.
+    This is `node` itself or, if `node` is an object, the only list in the object (the list's key is
+    undocumented). An object that is an error answer, or that doesn't have exactly one list, is returned
+    unchanged.
     """
     if isinstance(node, dict) and not {name.lower() for name in node} & {"errorid", "errors"}:
         lists = [value for value in node.values() if isinstance(value, list)]
@@ -86,7 +87,7 @@ def _results(node: Any) -> Any:
 def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
     """Return the node with its subscriptions as a plain list.
 
-    A definition has this list inside another object (documented).
+    If the node is a definition, the list is inside an object of its own (documented).
     """
     if isinstance(node.get("subscriptions"), dict):
         return {**node, "subscriptions": _results(node["subscriptions"])}

@@ -7,8 +7,9 @@ The rules for amounts are documented, for monthly and yearly periods alike:
 - A charge that is pending until the end of the period keeps its amount, even if it was prorated to a date
   that has since moved.
 
-The new end of the current period is inferred: it is the new date in the same month (or year) as the old end
-or, if that day isn't in the future, the next such date after today.
+The new end of the current period is inferred: it is the new date in the month of the old end (for yearly
+periods, in the year of the old end). If that day isn't in the future, the new end is the next day after today
+on which the new date falls.
 """
 
 from calendar import monthrange
@@ -58,7 +59,7 @@ class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def extra_days(self) -> int:
-        """How many days longer the change makes the current period; negative if it becomes shorter."""
+        """How many days the change adds to the current period; negative if the period gets shorter."""
         if not self.before:
             return 0
         return self.after[0].days - self.before[0].days
@@ -123,7 +124,7 @@ def dry_run(
 
     This function makes no call and changes nothing. A moved invoice is always later than `now`, which is the
     current time by default. The forecast uses the current quantities and bills every period in full, although
-    a first period in arrears may cost less.
+    a first period that is billed in arrears may cost less.
 
     Raises:
         ValueError: there is no such day, or the definition has no dates.
@@ -173,8 +174,9 @@ class _Dates:
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:
-        """Return the invoice date in the month of `moment` or, if it has a month of its own, in the year of
-        `moment`.
+        """Return the invoice date in the month of `moment`.
+
+        If the invoice date includes a month, return the invoice date in the year of `moment` instead.
         """
         month = moment.month if self.on.month is None else self.on.month
         return self._later(moment.replace(day=1, month=month), 0)

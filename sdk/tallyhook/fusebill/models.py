@@ -19,7 +19,7 @@ _ZERO = Decimal(0)
 
 
 class Listed(tuple[T_co, ...], Generic[T_co]):
-    """A tuple of those entries of a list that could be read.
+    """The readable entries of a list, as a tuple.
 
     Attributes:
         unreadable: one error for each entry that could not be read. The error's path begins with the entry's
@@ -201,7 +201,8 @@ class Invoice(Model, frozen=True, kw_only=True):
 class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
     """The rule for when a group of subscriptions bills.
 
-    They bill every `number_of_intervals` months or years, on `invoice_day`. `invoice_in_advance` is in days.
+    The subscriptions bill every `number_of_intervals` months or years, on `invoice_day`. `invoice_in_advance`
+    is in days.
     If `auto_collect` or `auto_post` is None, or `term` is empty, the customer's setting applies. A definition
     without subscriptions bills nothing. A definition with subscriptions can't be deleted. (All of this is
     documented.)

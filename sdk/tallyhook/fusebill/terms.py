@@ -29,8 +29,8 @@ class BillingPeriodType(StrEnum):
 class InvoiceDate:
     """The day on which a billing period definition bills.
 
-    This is `day` of every month or, if there is a `month`, of that month in every year. But if the cycle is
-    monthly, `month` is the month of the next recharge (documented).
+    If `month` is None, this is `day` of every month. Otherwise, this is `day` of that month in every year.
+    But if the cycle is monthly, `month` is the month of the next recharge (documented).
 
     Raises:
         ValueError: there is no such day.

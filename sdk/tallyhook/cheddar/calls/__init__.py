@@ -8,8 +8,9 @@ Cheddar also accepts these parameters in other places, even in the path (documen
 correctly reads a path that contains a code with `/`, `.` or `+`.
 
 Clients retry only repeatable calls: calls that have the same effect if they are sent twice. A call is
-repeatable if it reads objects, sets an item's quantity, sets fields of a customer or plan, or deletes a
-charge (the id of a deleted charge is never reused). The other calls are not repeatable, for example:
+repeatable if it reads objects, sets an item's quantity, sets fields of a customer or plan (but not a
+customer's code), or deletes a charge (the id of a deleted charge is never reused). The other calls are not
+repeatable, for example:
 
 - calls that create charges, customers or plans, or that add to a quantity;
 - calls that move money: one-time invoices, refunds, voids, running an outstanding invoice (a retry could run

@@ -20,16 +20,17 @@ PlanRef = str | Id | Plan
 class Subject:
     """The customer or plan that the answer to a call must be about.
 
-    The answer matches if the customer or plan has one of the ids or codes in `names`. If `by` is an invoice's
-    id or number, the customer must have that invoice. Case and surrounding white space are ignored, as in a
-    database. The product isn't compared, because documents don't name it (recorded).
+    If `by` is `id` or `code`, the answer matches if the customer or plan has one of the ids or codes in
+    `names`. If `by` is `invoice id` or `invoice number`, the answer matches if the customer has an invoice
+    with that id or number. Case and surrounding white space are ignored, as in a database. The product that
+    the customer or plan belongs to isn't compared, because documents don't name the product (recorded).
     """
 
     by: Literal["id", "code", "invoice id", "invoice number"]
     names: tuple[str, ...]
 
     def is_of(self, found: object) -> bool:
-        """Return False only if `found` is a customer or plan that the call doesn't name."""
+        """Return False if `found` is a customer or plan that doesn't match. Otherwise, return True."""
         if not isinstance(found, Customer | Plan):
             return True
         match self.by:
@@ -123,10 +124,10 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
 
 
 def present(text: str, what: str) -> str:
-    """Return `text`, an id, code or number.
+    """Return `text` as a plain str. The text is an id, code or number.
 
-    Raises ValueError if it is empty, because a server may match empty text with any customer. The error
-    message calls the text `what`.
+    Raises ValueError if `text` is empty, because a server may match empty text with any customer. `what` is
+    the name of the text in the error message.
     """
     if not text:
         raise ValueError(f"The {what} is empty")

@@ -192,7 +192,8 @@ def edit_subscription(
     and a new payment method executes the outstanding invoice (documented).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's current state.
+        UnprocessableEntity: the gateway declined the payment. The error's `customer` shows the customer's
+            current state.
     """
     form = _subscription_pairs(
         "",
@@ -223,7 +224,7 @@ def delete_all_customers(confirm: int) -> Call[None]:
 
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
-    """Cancel a customer's pending change to PayPal (inferred: only some client libraries have this call)."""
+    """Cancel a customer's pending switch to PayPal (inferred: only some client libraries have this call)."""
     return of_customer("customers/paypal-revert", customer)
 
 

@@ -24,7 +24,8 @@ def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -
     If the call succeeds, a canceled subscription becomes active again (documented).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's current state.
+        UnprocessableEntity: the gateway declined the payment. The error's `customer` shows the customer's
+            current state.
     """
     form = given_pairs({"cc_card_code": cc_card_code})
     return of_customer("customers/run-outstanding", customer, form)
@@ -49,8 +50,8 @@ def void_or_refund(invoice: InvoiceRef) -> Call[Customer]:
 def waive_invoice(invoice: InvoiceRef) -> Call[Customer]:
     """Add credits that offset every charge on an outstanding invoice (staff 2014, not in any reference).
 
-    You can then run the invoice for 0.00. That reactivates a canceled subscription, and doesn't require a
-    payment method.
+    You can then run the invoice for 0.00. Running it reactivates a canceled subscription, and doesn't require
+    a payment method.
     """
     return of_invoice("invoices/waive", invoice)
 
@@ -59,7 +60,8 @@ def run_invoice(invoice: InvoiceRef) -> Call[Customer]:
     """Execute an outstanding invoice at once (staff 2014, not in any reference).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's current state.
+        UnprocessableEntity: the gateway declined the payment. The error's `customer` shows the customer's
+            current state.
     """
     return of_invoice("invoices/run", invoice)
 
