@@ -68,7 +68,7 @@ class State(BillingSystem):
         return charge
 
     def collect(self, subscription: Subscription) -> list[Unbilled]:
-        """Return a subscription's charges that wait for the next automatic invoice.
+        """Return the charges of a subscription that are waiting for the next automatic invoice.
 
         Standing: documented.
         """
