@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Timing(StrEnum):
-    """When a product is charged for a period. One name is from an API answer, the other is inferred."""
+    """When a product is charged for a period. One value is from an API answer, the other is inferred."""
 
     START = "StartOfPeriod"
     END = "EndOfPeriod"
@@ -96,8 +96,8 @@ class Settings(Value, frozen=True):
     """The settings of a billing period definition, apart from its date.
 
     A period is invoiced `invoice_in_advance` days before it starts (documented). If `auto_post` is None, the
-    customer's setting applies (documented). The other settings are only stored and
-    shown, because the mock collects no money.
+    customer's setting applies (documented). The other settings are only stored and shown, because the mock
+    collects no money.
 
     Standing: inferred.
     """
@@ -185,7 +185,7 @@ class Draft(Entity, eq=False):
 
 
 class DraftCharge(Entity, eq=False):
-    """A charge in a draft. A unit costs `unit` for a whole period, and `prorated` for the charged days."""
+    """A charge in a draft. `unit` is a unit's full price; `prorated` is its price for the charged days."""
 
     id: int
     line: Line
