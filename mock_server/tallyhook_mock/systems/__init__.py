@@ -1,9 +1,9 @@
 """The billing systems that a mock simulates. To add a system, add a folder here and a line to `SYSTEMS`.
 
-Each folder uses the same file names. `state.py` is required, and defines `State`, which in a new system is a
-subclass of `BillingSystem`. The other files are optional: `api.py` (defines `face` and `ACTIONS`), `hooks.py`
-(`POLICY`, `type_of` and `body`), `catalog.py` (`Section`, `read` and `dump`), `control.py` and `console.py`
-(`ROUTES`), and `picture.py` (`tell`).
+Each folder uses the same file names. `state.py` is required, and defines `State`, a subclass of
+`BillingSystem` (except in Cheddar, the first system). The other files are optional: `api.py` (defines `face`
+and `ACTIONS`), `hooks.py` (`POLICY`, `type_of` and `body`), `catalog.py` (`Section`, `read` and `dump`),
+`control.py` and `console.py` (`ROUTES`), and `picture.py` (`tell`).
 
 Docstrings say how each rule is known, after `Standing:` or in brackets: it is documented, was stated by the
 vendor's staff in a year, recorded, relied on by clients, or inferred. docs/NAME.md lists a system's rules.
@@ -71,7 +71,7 @@ class Systems:
     """
 
     def __init__(self, ids: Ids | None = None) -> None:
-        """Create the systems. Cheddar takes new ids from `ids`; each other system counts its own ids."""
+        """Create the systems. Cheddar takes new ids from `ids`; each other system generates its own ids."""
         # Imported only here, because the commands need only the names of the systems.
         from tallyhook_mock.systems.cheddar.state import State as Cheddar
 

@@ -1,4 +1,4 @@
-"""The known calls of Chargemonk's JSON API: two lists.
+"""The known calls of Chargemonk's JSON API: two calls that return lists.
 
 A third call, which adds a charge, is inferred and off by default. No hooks are documented, so none are sent.
 """

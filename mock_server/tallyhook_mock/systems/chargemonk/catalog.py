@@ -97,7 +97,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
     A plan or add-on that already exists is replaced, but existing subscriptions keep the old one. A
     subscription whose start date is in the past is billed for the time since then. Raises CatalogError for
-    the first mistake, and says where it is.
+    the first mistake. The error says where the mistake is.
     """
     currency = table.currency or state.currency
     if not _CURRENCY.fullmatch(currency):
@@ -183,7 +183,7 @@ def read_subscription(
 
 
 def find_plan(table: Table, code: str, plans: Mapping[str, Plan]) -> Plan:
-    """Return the plan with this code. Raises CatalogError about the table's `planCode` if there is none."""
+    """Return the plan with this code. If there is none, raises CatalogError, which names `planCode`."""
     if code not in plans:
         raise table.wrong("planCode", f"there is no plan {code!r}")
     return plans[code]

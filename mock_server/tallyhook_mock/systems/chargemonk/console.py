@@ -170,7 +170,8 @@ async def set_cycles(mock: Mock, form: Form) -> str:
 async def change_term(mock: Mock, form: Form) -> str:
     """Change a subscription's plan.
 
-    The page sends the billing cycles of every add-on that it shows, so that they aren't reset by accident.
+    The page sends the billing cycles of every add-on that it shows, because the change could reset billing
+    cycles that are not sent.
     """
     code = required(form, "planCode")
     cycles = [

@@ -1,4 +1,4 @@
-"""`/_mock/chargemonk/subscriptions`: control routes for what Chargemonk has pages for, but no API calls.
+"""`/_mock/chargemonk/subscriptions`: control routes for what Chargemonk offers on pages, but not in its API.
 
 The forms of the console use the same tables and commands.
 """

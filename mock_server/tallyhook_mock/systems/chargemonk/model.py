@@ -120,8 +120,8 @@ class Term(Value, frozen=True):
 class Carried(Entity, eq=False):
     """An add-on of a subscription.
 
-    `cycles_left` is how many more invoices charge the add-on. None means every invoice. An add-on with 0
-    cycles left is no longer charged, and is removed when the time that it is paid for is over (inferred: if
+    `cycles_left` is for how many more terms the add-on is charged. None means for every term. An add-on with
+    0 cycles left is no longer charged, and is removed when the time that it is paid for is over (inferred: if
     it were removed with its last invoice, it could be added again and billed twice for the same days).
 
     Standing: documented.
@@ -147,7 +147,7 @@ class Carried(Entity, eq=False):
 
 
 class Unbilled(Entity, eq=False):
-    """A charge that waits for the next automatic invoice (documented)."""
+    """A charge that is waiting for the next automatic invoice (documented), or is already on one."""
 
     code: str
     subscription: str
@@ -173,7 +173,8 @@ class Subscription(Entity, eq=False):
 
     `next_plan` is the plan of future terms, and `terms_left` is how many of them there can be; None means no
     limit. `terms` are all terms that are paid for: past terms, the current term, and terms paid in advance.
-    Each term begins a whole number of months after `anchor`, and the last one ends `months` months after it.
+    Each term begins a whole number of months after `anchor`, and the last one ends `months` months after
+    `anchor`.
     """
 
     id: str
@@ -210,7 +211,9 @@ class Subscription(Entity, eq=False):
 
     @property
     def monthly_revenue(self) -> Decimal:
-        """The recurring revenue per month. It includes add-ons and their instalments, but no setup fee.
+        """The recurring revenue per month. It includes recurring add-ons, but no setup fee.
+
+        An add-on with a limited number of billing cycles is included while it has cycles left.
 
         Standing: documented.
         """

@@ -13,7 +13,7 @@ from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = ["tell"]
 
-# How far into the future terms paid in advance are drawn, at most.
+# Terms paid in advance are drawn at most this far into the future.
 _FARTHEST = timedelta(days=3653)
 _TURNS = {
     "newSubscription": Sign.BEGAN,

@@ -107,7 +107,7 @@ def _bill(
     once: Sequence[Line],
     at: datetime,
 ) -> None:
-    """Send an invoice for the lines in `plan` and `once`, waiting charges, and add-ons during `terms`.
+    """Send an invoice for the lines in `plan` and `once`, waiting charges, and the add-ons for `terms`.
 
     If there is nothing to bill, no invoice is sent.
     """
@@ -157,9 +157,9 @@ def once_line(add_on: AddOn) -> Line:
 
 
 def expected(state: State, subscription: Subscription) -> Bill | None:
-    """Return a subscription's next automatic invoice, if nothing changes. The invoice has the number 0.
+    """Return a subscription's next automatic invoice, assuming that nothing changes.
 
-    Returns None if there won't be an invoice, or only after the year 9999.
+    The invoice has the number 0. Returns None if there won't be an invoice, or only after the year 9999.
     """
     if subscription.is_canceled:
         return None
@@ -188,7 +188,7 @@ MOST = 1000  # the largest number of billing cycles, or of terms in advance
 class NewSubscription(Value, frozen=True):
     """A subscription to create. Raises Refusal if an add-on doesn't fit the plan.
 
-    In `add_ons`, each add-on has a number of billing cycles, or None if it is charged forever.
+    `add_ons` gives each add-on's number of billing cycles, or None if the add-on is charged forever.
 
     Standing: documented.
     """
@@ -257,7 +257,7 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
 
 
 def set_cycles(state: State, subscription: Subscription, code: str, cycles: int | None, at: datetime) -> None:
-    """Set how many more invoices charge for an add-on. None means all of them. Nothing is charged now.
+    """Set for how many more terms an add-on is charged. None means for all. Nothing is charged now.
 
     Standing: documented.
     """
@@ -292,7 +292,7 @@ def change_term(
     """Change a subscription's plan, from the first renewal that is not paid in advance (inferred).
 
     `cycles` maps the codes of add-ons to their new numbers of billing cycles. If the length of the term
-    changes, an add-on that is not in `cycles` is then charged without an end (documented), unless it was
+    changes, an add-on that is not in `cycles` is from then on charged forever (documented), unless it was
     already charged for the last time (inferred). If the length doesn't change, such an add-on keeps its
     cycles (inferred).
     """
@@ -386,18 +386,18 @@ def _running(subscription: Subscription) -> Term:
 
 
 def _check_fits(add_on: AddOn, owing: Sequence[Term], plan: Plan) -> None:
-    """Raise Refusal unless the add-on fits future terms of `plan`, and the terms for which it isn't paid yet.
+    """Raise Refusal unless the add-on fits the terms of `plan`, and the terms in `owing`.
 
-    The terms in `owing` may belong to other plans.
+    `owing` are the terms for which the add-on isn't paid yet. They may be terms of other plans.
     """
     for each in (*(term.plan for term in owing), plan):
         add_on.periods_in(each)
 
 
 def _most(subscription: Subscription, owing: Sequence[Term], plan: Plan | None = None) -> int | None:
-    """Return how many more invoices can charge an add-on, or None if there is no limit.
+    """Return for how many more terms an add-on can be charged, or None if there is no limit.
 
-    These are invoices for the terms in `owing`, and for the terms that the plan has left.
+    These are the terms in `owing`, and the terms that the plan has left.
     """
     left = subscription.terms_left if plan is None else plan.billing_cycles
     return None if left is None else left + len(owing)
@@ -412,7 +412,7 @@ def _check_feature(state: State, cycles: int | None) -> None:
 def _check_cycles(add_on: AddOn, cycles: int | None, most: int | None) -> None:
     """Raise Refusal if an add-on can't have this number of billing cycles.
 
-    Only a recurring add-on has billing cycles, and no more than the plan has (documented).
+    Only a recurring add-on has billing cycles, and it can't have more than the plan has (documented).
     """
     if cycles is None:
         return

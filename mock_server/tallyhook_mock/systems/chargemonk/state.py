@@ -35,9 +35,9 @@ class State(BillingSystem):
         self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
         self.bills: list[Bill] = []  # oldest first
         self.unbilled: list[Unbilled] = []  # oldest first
-        self.api_tokens: Collection[str] = ()  # those of a catalogue
+        self.api_tokens: Collection[str] = ()  # from the catalogue
         self.has_billing_cycles = True  # support has to enable this feature
-        self.has_inferred_calls = False  # whether calls that no page shows are answered
+        self.has_inferred_calls = False  # whether to answer calls that no page shows
 
     # -- reading
 
@@ -68,7 +68,7 @@ class State(BillingSystem):
         return charge
 
     def collect(self, subscription: Subscription) -> list[Unbilled]:
-        """Return a subscription's charges that wait for the next automatic invoice.
+        """Return the charges of a subscription that are waiting for the next automatic invoice.
 
         Standing: documented.
         """

@@ -33,7 +33,7 @@ _ERRORS = {
 
 
 def face(mock: "Mock") -> Face:
-    """Return the mock's Cleverbridge API. A fault's `customer` is compared with the subscription's id."""
+    """Return the mock's Cleverbridge API. A fault's `customer` is the id of a subscription."""
     app = cleverbridge_app(
         lambda: mock.systems.of(State), mock.caught_up, mock.changed, lambda: mock.state.users
     )
@@ -113,7 +113,7 @@ def _check_media(request: Request) -> None:
 
 
 def _aim(scope: Scope, body: bytes) -> Aim:
-    """Return what faults are compared with: the call's action, and its subscription as the customer."""
+    """Return what faults are compared with: the call's action, and as its customer, the subscription's id."""
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)

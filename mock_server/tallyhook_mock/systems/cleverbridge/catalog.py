@@ -62,7 +62,7 @@ class ItemTable(Table):
 class SubscriptionTable(Table):
     """A subscription in a catalogue.
 
-    `customerId` is the number that Cleverbridge assigns (documented). If it isn't a number, it is the
+    If `customerId` is a number, it is the one that Cleverbridge assigns (documented). Otherwise, it is the
     merchant's own reference.
     """
 
@@ -98,7 +98,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` already has. Returns a function that installs the section.
 
     A product or coupon that already exists is replaced, but existing subscriptions keep their prices. Raises
-    CatalogError for the first mistake, and says where it is.
+    CatalogError for the first mistake. The error says where the mistake is.
     """
     _check_percent(table, "vatPercent", table.vat_percent)
     products, coupons = dict(state.products), dict(state.coupons)
@@ -159,7 +159,7 @@ def read_subscription(
     coupons: Mapping[str, Coupon],
     at: datetime,
 ) -> NewSubscription:
-    """Read a subscription. Its items refer to `products` and `coupons`.
+    """Read a subscription. Its items can only name products and coupons in `products` and `coupons`.
 
     If the table has no id, `ids` is called for a new one. Raises CatalogError if a value is not valid.
     """

@@ -65,7 +65,8 @@ def first_lines(subscription: Subscription) -> tuple[Line, ...]:
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
     """Return the lines that the next renewal bills for `items`.
 
-    Items in arrears are billed for the interval that ends then, and items in advance for the next interval.
+    Items billed in arrears are charged for the interval that ends at that renewal, and items billed in
+    advance for the next interval.
 
     Standing: documented.
     """
@@ -94,8 +95,8 @@ def early_lines(
 def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
     """Return the lines that bill items in arrears for the current interval, except units already charged.
 
-    The lines end at `end`. If the interval has only just begun, nothing is billed (inferred), because the
-    same units were billed at the end of the previous interval.
+    The lines bill the time up to `end`. If the interval has only just begun, nothing is billed (inferred),
+    because the same units were billed at the end of the previous interval.
     """
     start = subscription.interval_start
     if end == start:
@@ -108,7 +109,7 @@ def arrears_lines(subscription: Subscription, items: Iterable[Item], end: dateti
 
 
 def _advance(items: Iterable[Item], interval: int, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """Return the lines that bill items in advance for the whole of an interval."""
+    """Return the lines that charge the items billed in advance for a whole interval."""
     billed = (
         (item, item.terms_in(interval))
         for item in items
@@ -131,9 +132,9 @@ def _in_order(*lines: tuple[Line, ...]) -> tuple[Line, ...]:
 def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
     """Return the lines that charge now for changing an item to the terms `asked`.
 
-    For an item in advance, they charge the difference in price for the remaining days, including the day of
-    `at`; the amount is negative if the old terms cost more. For an item in arrears, they charge the
-    additional units in full, except units already charged. Prorating by whole days is inferred.
+    For an item billed in advance, they charge the difference in price for the remaining days, including the
+    day of `at`; the amount is negative if the old terms cost more. For an item billed in arrears, they charge
+    the additional units in full, except units already charged. Prorating by whole days is inferred.
 
     Standing: documented.
     """
@@ -161,12 +162,13 @@ def extended_end(subscription: Subscription, at: datetime) -> datetime:
 
 
 def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """Return the lines that charge new terms now, if the current interval is also extended.
+    """Return the lines that are charged now if an update also extends the current interval.
 
-    The interval is extended to last a whole interval from today. The item is charged for this whole interval
-    with the new terms, less the remaining paid days with the old terms. The other items in advance are
-    charged for the additional days. The table on the vendor's page is cut off, so all of these calculations
-    are inferred.
+    The current interval then ends one whole interval from today. An updated item that is billed in advance is
+    charged for this whole interval with the new terms, less the remaining paid days with the old terms. One
+    that is billed in arrears is charged as in `aligned_lines`. The other items billed in advance are charged
+    for the additional days. All of these calculations are inferred, because the table on the vendor's page is
+    cut off. Only the extension itself is documented.
 
     Standing: documented.
     """
@@ -194,8 +196,8 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
 def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line, ...]:
     """Return the lines that are billed when the items of `secondary` move to `primary`.
 
-    Items in advance are billed from the next billing date of `secondary` to that of `primary`, prorated by
-    days (inferred).
+    Items billed in advance are charged for the days from the next billing date of `secondary` to that of
+    `primary`, prorated by days (inferred).
     """
     start, end, first = secondary.next_billing, primary.next_billing, len(primary.items) + 1
     days, whole = (end - start).days, primary.interval_days
@@ -213,7 +215,7 @@ def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line,
 def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:
     """Return the line that charges units of an item in arrears before the interval ends.
 
-    Its quantity is negative if more units were already charged than the new terms (`asked`) have.
+    The line's quantity is negative if more units were already charged than the new terms (`asked`) have.
     """
     units = asked.quantity - item.charged
     if units > 0:

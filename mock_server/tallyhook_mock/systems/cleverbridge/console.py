@@ -76,7 +76,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """Show a subscription. With `item`, `quantity` and `when`, also preview an update and its cost."""
+    """Show a subscription. If the query has `item`, `quantity` and `when`, also preview an update."""
     mock, fields = mock_of(request), request.query_params
     state = mock.systems.of(State)
     if not state.has_subscription(request.path_params["id"]):
@@ -133,7 +133,7 @@ def _named(mock: Mock, form: Form) -> Subscription:
 
 
 def _next(subscription: Subscription) -> Price | None:
-    """Return the next renewal's price, if nothing changes. None if the subscription isn't active."""
+    """Return the next renewal's price, as far as is known now. None if the subscription isn't active."""
     if not subscription.is_active:
         return None
     return price(subscription, renewal_lines(subscription, subscription.items))

@@ -31,7 +31,7 @@ async def index(request: Request) -> JSONResponse:
 
 @takes(SubscriptionTable)
 async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
-    """Create a subscription from the same keys as in a catalogue. Items in advance are billed at once."""
+    """Create a subscription from the same keys as in a catalogue. Items billed in advance are charged now."""
     with as_operator(mock_of(request), State) as (state, at):
         new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
         subscription = rules.subscribe(state, new, at)
@@ -40,7 +40,7 @@ async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
 
 @asks()
 async def read(request: Request) -> JSONResponse:
-    """Return a subscription with its items, updates, mails and bills. The newest bill is first."""
+    """Return a subscription with its items, updates, emails and bills. The newest bill is first."""
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
@@ -54,7 +54,7 @@ async def end(request: Request) -> JSONResponse:
 
 @takes(AlignTable)
 async def join(request: Request, table: AlignTable) -> JSONResponse:
-    """Move the items of another subscription, which must bill earlier, to this one.
+    """Move the items of a different subscription, whose next billing date must be earlier, to this one.
 
     Cleverbridge's call Align Subscriptions does this, but its path is not known.
     """

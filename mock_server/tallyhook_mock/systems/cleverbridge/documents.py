@@ -42,8 +42,9 @@ def refusal_answer(refusal: Refusal) -> Response:
 def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:
     """Return a subscription as the API shows it.
 
-    The document has every version of every item. If `only_current` is true, it has only the current versions.
-    The fields up to `Items` are in the order of the vendor's example, the later ones in a client's order.
+    The document has every version of every item, or if `only_current` is true, only the current versions. The
+    fields up to `Items` are in the order of the vendor's example, and the later ones in the order that a
+    client uses.
     """
     is_active = subscription.is_active
     return {
@@ -75,7 +76,7 @@ def subscription_document(subscription: Subscription, *, only_current: bool = Fa
 
 
 def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
-    """Return the answer to a call that changes an item. Its price fields are null unless `is_priced` is true.
+    """Return the answer to a call that changes an item. If `is_priced` is false, the prices are null.
 
     Standing: inferred.
     """

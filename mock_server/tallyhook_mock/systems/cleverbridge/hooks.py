@@ -1,4 +1,4 @@
-"""Notifications: JSON with `meta`, sent up to 24 times within 48 hours (documented), and not signed.
+"""Notifications: JSON with `meta`, sent up to 24 times within 48 hours (documented) and without a signature.
 
 It is not known how Cleverbridge authenticates notifications, so the mock sends them without authentication. A
 listener should not trust a notification, but read the subscription or purchase from the API.
@@ -30,7 +30,7 @@ POLICY = Policy("cleverbridge", tuple(_TYPES.values()), (timedelta(hours=2),) * 
 def type_of(happening: Happening) -> str:
     """Return the type of the notification that an event sends, or an empty string if it sends none.
 
-    A reminder is only sent if it has a purchase.
+    A reminder sends none if its renewal has nothing to bill, and therefore no purchase.
     """
     if happening.kind == "reminder" and not happening.subject:
         return ""
@@ -40,7 +40,8 @@ def type_of(happening: Happening) -> str:
 def body(state: State, happening: Happening, type: str) -> bytes:
     """Return the body of a notification. It shows the subscription or purchase as it is now.
 
-    A reminder shows the purchase, not the subscription (documented). So does a paid order.
+    A reminder shows the purchase, not the subscription (documented). A notification about a paid order also
+    shows the purchase.
     """
     subscription = state.subscription(happening.account)
     # The URL of the schema is not known.

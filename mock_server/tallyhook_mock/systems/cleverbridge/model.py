@@ -119,7 +119,7 @@ class Terms(Value, frozen=True):
 
 
 class Pending(Value, frozen=True):
-    """New terms that wait for a renewal. They take effect when interval number `interval` begins."""
+    """New terms that are waiting for a renewal. They take effect when interval number `interval` begins."""
 
     interval: int
     terms: Terms
@@ -137,7 +137,7 @@ class Item(Value, frozen=True):
     """An item of a subscription, numbered from 1 by `running_number`.
 
     `terms` apply to the current interval, and `pending` lists later terms in chronological order. For an item
-    in arrears, `charged` is how many units were already charged before the end of the interval. For a
+    billed in arrears, `charged` is how many units were already charged before the end of the interval. For a
     deactivated item, `last` is the number of the last interval that is billed, and `ended` is when that
     interval ended.
     """
@@ -164,7 +164,7 @@ class Item(Value, frozen=True):
 
     @property
     def uncharged(self) -> int:
-        """How many units of an item in arrears remain to be billed at the end of the interval."""
+        """For an item billed in arrears, how many units remain to be billed at the end of the interval."""
         return max(0, self.terms.quantity - self.charged)
 
     @property
@@ -191,7 +191,7 @@ class Item(Value, frozen=True):
     def renewed(self, interval: int, at: datetime) -> "Item":
         """Return the item at the start of interval number `interval`.
 
-        An item in arrears keeps its quantity (documented).
+        An item billed in arrears keeps its quantity (documented).
         """
         waiting = tuple(pending for pending in self.pending if pending.interval > interval)
         is_over = not self.is_billed_in(interval) and self.ended is None
@@ -259,9 +259,13 @@ class UpdateAction(StrEnum):
 class Manner(Value, frozen=True):
     """How to carry out an update (documented).
 
-    `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the current interval so that it
-    lasts a whole interval from now. `is_preview`: only calculate the cost. `resets`: begin a new interval
-    now, at the full price. `mails`: record a mail to the customer.
+    Attributes:
+        is_aligned: whether to charge now, not at the next renewal.
+        is_extended: whether to extend the current interval to end one whole interval from now.
+        is_preview: whether to only calculate the cost.
+        action: the name that the caller gives to the update.
+        mails: whether to record an email to the customer.
+        resets: whether to begin a new interval now, at the full price.
     """
 
     is_aligned: bool = False

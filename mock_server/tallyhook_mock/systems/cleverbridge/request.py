@@ -92,7 +92,7 @@ class Fields:
         number = self._number(name)
         if number is None or number < 0 or number != round(number, 2):
             raise self._wrong(name, "an amount from 0 up with at most two decimals is expected")
-        return number or Decimal(0)  # also for -0, and for a 0 with a billion decimals
+        return number or Decimal(0)  # a plain 0, even for -0 or a 0 with a billion decimals
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """Return the boolean in a field. If `default` is None, the field is required."""

@@ -66,7 +66,7 @@ class NewSubscription(Value, frozen=True):
 
 
 def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
-    """Create a subscription. Its items in advance are billed now, unless it started in the past.
+    """Create a subscription. Items billed in advance are charged now, unless it started in the past.
 
     Raises Refusal if the id is taken, or the start is in the future.
     """
@@ -112,10 +112,10 @@ def active(state: State, id: str, at: datetime) -> Subscription:
 
 
 def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
-    """End a subscription. Items in arrears are billed for the interval so far. Nothing is refunded.
+    """End a subscription. Items billed in arrears are charged for their usage so far.
 
-    Changes that were waiting for a renewal are dropped. All of this is inferred. Raises Refusal if the
-    subscription has already ended.
+    Nothing is refunded, and changes that were waiting for a renewal are dropped. All of this is inferred.
+    Raises Refusal if the subscription has already ended.
     """
     active(state, subscription.id, at)
     subscription.status, subscription.ended = Status.DEACTIVATED, at
@@ -137,9 +137,9 @@ def bill(
 ) -> Bill | None:
     """Bill `lines`, with VAT added. Returns the bill, or None if there are no lines.
 
-    `purchase` is the id of an existing purchase, such as one that was created on the reminder date for a
-    renewal (documented). If it is None, a new purchase is created. A mail about the purchase is recorded; no
-    parameter can suppress it.
+    `purchase` is the id of an existing purchase, such as the one that a reminder creates for a renewal
+    (documented). If it is None, a new purchase is created. An email about the purchase is recorded; no
+    parameter can suppress this email.
 
     Standing: inferred.
     """
@@ -236,10 +236,10 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
 def deactivate_items(
     state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool, may_reinstate: bool
 ) -> Subscription:
-    """Deactivate items, so that they end with the current interval. One item must stay active (documented).
+    """Deactivate items, so that they end with the current interval.
 
-    Raises Refusal if the subscription or an item doesn't exist or isn't active, or if no item would stay
-    active.
+    At least one item must stay active (documented). Raises Refusal if the subscription or an item doesn't
+    exist or isn't active, or if no item would stay active.
     """
     subscription = active(state, id, at)
     items = [subscription.item(number) for number in numbers]
@@ -289,12 +289,12 @@ def reinstate_items(
 
 
 def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
-    """Move the items of the subscription `joining`, which must bill earlier, to the subscription `id`.
+    """Move the items of the subscription `joining` to the subscription `id`, which must bill later.
 
     Both subscriptions must be active and have the same interval and currency, and the amount for the days
-    between their billing dates must be positive. `joining` is then finished, and its own items are removed
-    (all documented). Both must have the same customer, and usage in arrears moves with the items (inferred).
-    Raises Refusal if one of these conditions isn't met.
+    between their next billing dates must be positive (documented). They must also have the same customer
+    (inferred). Raises Refusal if one of these conditions isn't met. After the move, `joining` is finished and
+    its own items are removed (documented). Usage that is billed in arrears moves with the items (inferred).
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {

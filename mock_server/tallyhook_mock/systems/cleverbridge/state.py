@@ -138,7 +138,7 @@ class State(BillingSystem):
     def enter_customer(self, given: int | None, reference: str, email: str) -> Customer:
         """Return the customer with the id `given`, or if that is None, with this `reference`.
 
-        A customer that doesn't exist is created. Otherwise the customer's reference and e-mail address are
+        A customer that doesn't exist is created. Otherwise the customer's reference and email address are
         updated, unless the new values are empty.
         """
         customers = self._customers
@@ -172,7 +172,7 @@ class State(BillingSystem):
         return bill
 
     def mail(self, subscription: Subscription, about: str, at: datetime, *, can_be_suppressed: bool) -> None:
-        """Record a mail to the customer. It is not sent."""
+        """Record an email to the customer. It is not sent."""
         subscription.mails.append(Mail(at, about, can_be_suppressed))
 
     # -- events

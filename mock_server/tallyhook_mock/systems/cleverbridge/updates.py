@@ -206,9 +206,9 @@ def _settled(
     """Return the item after an update to the terms `asked`, and the lines that are charged now.
 
     An aligned update applies now, even after the reminder (inferred). Any other update applies to the
-    interval that the next renewal bills: for an item in advance, the next interval; for an item in arrears,
-    the current one. After the reminder, when the renewal's purchase already exists, such an update applies
-    one renewal later (inferred).
+    interval that the next renewal bills: for an item billed in advance, the next interval; for an item billed
+    in arrears, the current one. After the reminder, when the renewal's purchase already exists, such an
+    update applies one renewal later (inferred).
 
     Standing: documented.
     """
@@ -228,7 +228,7 @@ def _settled(
 
 
 def _record(state: State, subscription: Subscription, item: Item, manner: Manner, at: datetime) -> None:
-    """Record an update, and the mail about it. `item` is the item after the update."""
+    """Record an update, and the email about it. `item` is the item after the update."""
     terms, number = item.asked, item.running_number
     coupon = terms.coupon.code if terms.coupon else ""
     subscription.updates.append(

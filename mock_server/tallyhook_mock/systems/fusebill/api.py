@@ -47,7 +47,7 @@ _ERRORS = {
 
 
 def face(mock: "Mock") -> Face:
-    """Return the mock's Fusebill API. A fault's `customer` is compared with the customer's id."""
+    """Return the mock's Fusebill API. A fault's `customer` is the id of a customer."""
 
     def state() -> State:
         return mock.systems.of(State)

@@ -60,8 +60,8 @@ def create_definition(call: Call) -> Any:
 def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
     """Return the billing period definition that a call describes. Unless `is_preview` is true, create it.
 
-    Requests use the name `interval`, and answers use `cycle`. Both names are accepted. Other fields that only
-    answers have are ignored.
+    Requests use the name `interval`, and answers use `cycle`; a request may use either name. Other fields
+    that only answers have are ignored.
     """
     fields = Fields(call.body, ("interval", *FIELDS))
     customer = call.state.customer(fields.id("customerId"))
@@ -120,7 +120,7 @@ def delete_definition(call: Call) -> None:
 
 
 def _settings(fields: Fields, present: Settings) -> Settings:
-    """Return the settings `present`, updated with `fields`.
+    """Return the current settings (`present`), updated with `fields`.
 
     For a setting that is `null`, the customer's setting applies (documented).
     """

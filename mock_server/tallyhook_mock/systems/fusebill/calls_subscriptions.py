@@ -274,9 +274,9 @@ def edit_item(call: Call) -> Any:
 
 @reads_query
 def patch_items(call: Call) -> Any:
-    """Insert, update and delete tracked items. If one change fails, none is made.
+    """Insert, update and delete tracked items. If one change fails, none is made (documented).
 
-    This is documented, but the shape of the body is inferred.
+    The shape of the body is inferred.
     """
     holds = _item_query(call)
     fields = Fields(call.body, ("subscriptionProductId", "subscriptionProductItems"))

@@ -78,7 +78,7 @@ class PlanTable(Table):
 
 
 class SubscriptionTable(Table):
-    """A subscription to a plan of the catalogue. If `amount` is given, a plan is created for it instead."""
+    """A subscription to a plan of the catalogue, or if `amount` is given, to a new plan with this price."""
 
     plan_code: Required
     id: Id | None = None
@@ -131,7 +131,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` already has. Returns a function that installs the section.
 
     A customer whose start date is in the past is billed for the time since then. Raises CatalogError for the
-    first mistake, and says where it is.
+    first mistake. The error says where the mistake is.
     """
     if table.api_keys == ():
         raise table.wrong("apiKeys", "at least one is needed")
@@ -214,9 +214,9 @@ def read_customer(table: CustomerTable) -> NewCustomer:
 
 
 def read_subscription(table: SubscriptionTable, frequencies: Mapping[int, Frequency]) -> NewSubscription:
-    """Read a subscription to a plan of the catalogue. If `amount` is given, a plan is created for it instead.
+    """Read a subscription to a plan of the catalogue, or if `amount` is given, to a new plan.
 
-    The first product of the created plan has the amount as its price, and `products` are its other products.
+    The price of the new plan's first product is `amount`. The plan's other products are `products`.
     """
     code, interval, intervals = table.plan_code, table.interval or Cycle.MONTHLY, _intervals(table)
     if table.amount is not None:

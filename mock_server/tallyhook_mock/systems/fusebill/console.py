@@ -40,7 +40,7 @@ _SWITCH = {"customer": None, "yes": True, "no": False}
 
 
 class CreateTable(Table):
-    """The form for a new billing period. It says when the period recharges."""
+    """The form for a new billing period. Its fields say when the period recharges."""
 
     invoice_day: Day
     interval: Cycle = Cycle.MONTHLY
@@ -51,7 +51,7 @@ class CreateTable(Table):
 class ModifyTable(Table):
     """The form that changes a billing period.
 
-    For a setting that is empty, the customer's setting applies. A date that is empty isn't changed.
+    If a setting is left empty, the customer's setting applies. If the date is left empty, it isn't changed.
     """
 
     billing_period_definition_id: Id

@@ -245,7 +245,7 @@ class Move:
         return forecast(state, self.customer, self.find)
 
     def outcome(self, state: State) -> list[Forecast]:
-        """Return the next invoices as they would be after the move. Raises Refusal if it is not possible."""
+        """Return the next invoices after the move. Raises Refusal if the move is not possible."""
         return forecast(state, self.customer, self.find, self.change)
 
 

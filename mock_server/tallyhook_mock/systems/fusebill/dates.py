@@ -36,9 +36,9 @@ class InvoiceDate(Value, frozen=True):
     """The dates on which to bill: a day of the month, every `intervals` months or years.
 
     A yearly date needs a `month`. If a monthly date has a `month`, the next recharge moves to that month
-    (documented), and later recharges are counted from it. If a month is too short for `day`, the date is its
-    last day; the next long month uses `day` again (inferred). Raises Refusal if `day` doesn't exist in
-    `month`, or in any month if `month` is None.
+    (documented), and later recharges are counted from it. In a month that is too short for `day`, the date is
+    the last day of the month; the next month that is long enough uses `day` again (inferred). Raises Refusal
+    if `day` doesn't exist in `month`, or in any month if `month` is None.
     """
 
     cycle: Cycle
@@ -59,7 +59,7 @@ class InvoiceDate(Value, frozen=True):
 
     @classmethod
     def of(cls, cycle: Cycle, moment: datetime, intervals: int = 1) -> Self:
-        """Return the invoice date with the day of this moment, and for a yearly cycle with its month."""
+        """Return the invoice date with the day of `moment`, and for a yearly cycle, with its month too."""
         return cls(cycle, moment.day, moment.month if cycle is Cycle.YEARLY else None, intervals)
 
     @property

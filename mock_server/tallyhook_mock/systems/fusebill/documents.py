@@ -83,8 +83,8 @@ def write(document: object) -> bytes:
 def error_document(refusal: Refusal) -> dict[str, Any]:
     """Return the answer to a refused call.
 
-    The shape is documented. In the vendor's example, the key is "Api Error". That the key can name a field is
-    inferred.
+    The shape is documented. In the vendor's example, the value of `Key` is "Api Error". It is inferred that
+    the value can also be the name of a field.
     """
     return {
         "ErrorId": 0,
@@ -166,7 +166,7 @@ def _pending(charge: Charge) -> dict[str, Any]:
 
 
 def subscription_document(subscription: Subscription) -> dict[str, Any]:
-    """Return a subscription as the API shows it. The names are from an answer in a public program."""
+    """Return a subscription as the API shows it. The names are from an API answer in a public program."""
     place, revenue = subscription.place, _monthly(subscription)
     return {
         **_own("subscriptions", subscription.id),
@@ -356,7 +356,7 @@ def _draft_charge(draft: Draft, charge: DraftCharge) -> dict[str, Any]:
 
 
 def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool = True) -> dict[str, Any]:
-    """Return a posted invoice as the API shows it. It is due at once, but never paid here (inferred)."""
+    """Return a posted invoice as the API shows it. It is due at once, but stays unpaid (inferred)."""
     bill = invoice.bill
     shown = {
         **_own("invoices", invoice.id),
@@ -396,7 +396,7 @@ def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool
 
 
 def _subject(customer: Customer, item: str) -> dict[str, Any]:
-    """Return the fields that name an invoice line's subscription and product, or None if it has neither."""
+    """Return the fields that name an invoice line's subscription and product. All are None if it has none."""
     for subscription in customer.subscriptions:
         for product in subscription.products:
             if product.item == item:

@@ -30,7 +30,7 @@ class Forecast(Value, frozen=True):
 
     @property
     def days_counted(self) -> int:
-        """The length of the period in days as the vendor counts it, with the day of the invoice."""
+        """The length of the period in days as the vendor counts it, including the day of the invoice."""
         return self.days + 1
 
 
@@ -38,8 +38,8 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
     """Return the next three invoices of a billing period definition or subscription.
 
     `find` returns the definition or subscription. If `change` is given, it is carried out first. Both
-    functions are called with a separate state that only contains a copy of `customer`, with the same ids.
-    Raises Refusal if the change is refused.
+    functions are called with a separate state that contains only a copy of `customer`. The ids in the copy
+    are the same. Raises Refusal if the change is refused.
     """
     alone, copy = state.apart(customer)
     if change is not None:

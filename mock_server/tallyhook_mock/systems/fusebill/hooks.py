@@ -1,4 +1,4 @@
-"""Webhooks. A webhook not answered within 2 seconds is retried 1, 2 and 3 minutes later (documented).
+"""Webhooks. A webhook that isn't answered within 2 seconds is retried 1, 2 and 3 minutes later (documented).
 
 A header has the listener's key in Base64 (documented). The name of the header, the names of the events and
 the bodies are inferred. A listener can choose the header's name.
@@ -47,7 +47,7 @@ def type_of(happening: Happening) -> str:
 def body(state: State, happening: Happening, type: str) -> bytes:
     """Return the body of a webhook.
 
-    It shows the object as the API does now, or only the id if the object no longer exists.
+    It shows the object as the API shows it now, or only the id if the object no longer exists.
     """
     return write(
         {

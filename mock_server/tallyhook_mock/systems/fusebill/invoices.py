@@ -55,7 +55,7 @@ def collect_held(
     """Create the invoice of a renewal, unless there is nothing to invoice.
 
     A draft is held if a call has kept it from being posted. If auto-post is on and the account is set to post
-    held drafts at a renewal, the invoice includes their charges (documented).
+    held drafts at a renewal, the invoice includes the charges of all held drafts (documented).
     """
     held = []
     if state.posts_at_renewal and state.posts_itself(customer, definition):

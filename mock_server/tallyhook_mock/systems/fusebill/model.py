@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Timing(StrEnum):
-    """When a product is charged for a period. One name is from an API answer, the other is inferred."""
+    """When a product is charged for a period. One value is from an API answer, the other is inferred."""
 
     START = "StartOfPeriod"
     END = "EndOfPeriod"
@@ -95,8 +95,8 @@ class BillingPeriodType(StrEnum):
 class Settings(Value, frozen=True):
     """The settings of a billing period definition, apart from its date.
 
-    `invoice_in_advance` is how many days before its start a period is invoiced (documented). If `auto_post`
-    is None, the customer's setting applies (documented). The other settings are only stored, because the mock
+    A period is invoiced `invoice_in_advance` days before it starts (documented). If `auto_post` is None, the
+    customer's setting applies (documented). The other settings are only stored and shown, because the mock
     collects no money.
 
     Standing: inferred.
@@ -185,7 +185,7 @@ class Draft(Entity, eq=False):
 
 
 class DraftCharge(Entity, eq=False):
-    """A charge in a draft. `unit` is the price of a unit, and `prorated` its price for the charged days."""
+    """A charge in a draft. `unit` is a unit's full price; `prorated` is its price for the charged days."""
 
     id: int
     line: Line
@@ -350,7 +350,7 @@ class BillingPeriodDefinition(Entity, eq=False):
 class Part(Value, frozen=True):
     """The part of a period from `day` to `end`. The whole period has `days` days.
 
-    Call the part to prorate an amount.
+    Call an instance with an amount to prorate that amount.
     """
 
     day: datetime
@@ -363,7 +363,7 @@ class Part(Value, frozen=True):
 
 
 class Customer(Entity, eq=False):
-    """A customer. `details` are fields without effect in the mock: names, e-mail address and reference."""
+    """A customer. `details` are fields without effect in the mock: names, email address and reference."""
 
     id: int
     name: str

@@ -8,9 +8,9 @@ __all__ = ["Refusal", "conflict", "invalid", "not_found"]
 
 
 class Refusal(base.Refusal):
-    """A refused call. `key` names the field that the error is about.
+    """A refused call. `key` is the name of the field that the error is about.
 
-    In the vendor's example, it is "Api Error".
+    In the vendor's example, the key is "Api Error" instead.
     """
 
     def __init__(self, status: int, key: str, message: str, headers: Mapping[str, str] | None = None) -> None:

@@ -150,8 +150,9 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Schedule a billing period definition's next recharge, and an earlier invoice if its settings ask for
-    one.
+    """Schedule a billing period definition's next recharge.
+
+    If the settings ask for an invoice before the recharge, that invoice is also scheduled.
 
     Standing: documented; inferred.
     """
@@ -248,7 +249,8 @@ def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
 def _finish(subscription: Subscription) -> Iterable[Line]:
     """End a subscription's period, and yield the lines to bill.
 
-    They bill products charged at the end, by their quantities at that time, and the waiting charges.
+    The lines bill the products that are charged at the end of the period, with their quantities at that time,
+    and the charges that were waiting for the end of the period.
 
     Standing: documented.
     """
@@ -319,7 +321,7 @@ def activate(
 
     If `into` is None, the customer's definition with the subscription's date is used, or created if there is
     none. Products charged at the start of a period are invoiced now, prorated or in full. Raises Refusal if
-    the definition has another customer or frequency, or if the id is taken.
+    the definition has a different customer or frequency, if the customer isn't active, or if the id is taken.
 
     Standing: inferred.
     """
@@ -385,10 +387,10 @@ def move(
 ) -> None:
     """Move a subscription to another billing period definition of its customer, or to a new one.
 
-    `into` is the definition, or the date of the new one. The subscription's current period then ends when the
-    period of that definition ends. If it is new, its period ends as if the date of the subscription's present
-    definition were moved. The cost stays the same (inferred from moving a date). Raises Refusal if the
-    definition has another customer or cycle.
+    `into` is the existing definition, or the date of the new one. The subscription's current period then ends
+    when the current period of that definition ends. For a new definition, this is when the period would end
+    if the subscription's old definition were moved to the date. The cost stays the same (inferred from moving
+    a date). Raises Refusal if the definition has a different customer or frequency.
     """
     if isinstance(into, BillingPeriodDefinition):
         check_target(into, subscription.customer, subscription.frequency)

@@ -37,8 +37,8 @@ class State(BillingSystem):
 
     def __init__(self) -> None:
         super().__init__()
-        self.api_keys: Collection[str] = ()  # those of a catalogue
-        self.ids = Ids(100)  # of customers, definitions, subscriptions, and charges that wait
+        self.api_keys: Collection[str] = ()  # from the catalogue
+        self.ids = Ids(100)  # of customers, definitions, subscriptions, and waiting charges
         self.product_ids = Ids(50_000)
         self.invoice_ids = Ids(80_000)  # of drafts, their charges, invoices and purchases
         self.last_bill = 0
