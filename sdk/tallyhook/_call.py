@@ -163,7 +163,7 @@ def _no_lone_surrogates() -> Iterator[None]:
 
 
 def plain_text(value: object) -> str:
-    """Return a value as a plain str. For a member of a string enum, this is its value, not its name."""
+    """Return a value as a plain str. A member of a string enum becomes its value, not its name."""
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 

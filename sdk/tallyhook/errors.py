@@ -180,7 +180,7 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a valid document, but not about exactly the one object that the call was about.
+    """The answer is a valid document, but it is about the wrong object, or not about exactly one object.
 
     A proxy may have mixed up two answers. If the call was meant to change something, the change may have been
     applied.

@@ -1,7 +1,7 @@
 """Compute, check, round and format amounts and quantities.
 
 Compute with these functions and not with Decimal's operators: even a negation or a sum would round to the
-precision of the caller's context. `copy_negate` and comparisons are exact.
+precision of the caller's context. Decimal's `copy_negate` and comparisons are exact, so you can use them.
 """
 
 from collections.abc import Iterable
