@@ -38,7 +38,7 @@ def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
 def exact_number(
     value: Decimal | int | str, what: str, *, places: int | None = None, least: int | None = None
 ) -> Decimal:
-    """Return a number as a Decimal, after checking that it is exact. `what` names it in the errors' messages.
+    """Return a number as a Decimal, after checking that it is exact. `what` names it in error messages.
 
     Raises:
         TypeError: the value is a float, or anything else that isn't a Decimal, an int or a str.

@@ -226,8 +226,8 @@ class Cleverbridge:
     ) -> None:
         """Create the adapter. `items` maps the audit's item names to Cleverbridge's RunningNumbers.
 
-        A window is audited from the time `ahead` before it closes, because most usage should be known by
-        then.
+        A window is audited once at most `ahead` is left until it closes, because most usage should be known
+        by then.
         """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead

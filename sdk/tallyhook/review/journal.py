@@ -201,7 +201,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
     """A journal entry: a document showed exactly what was declared, and all earlier requests are answered or
-    too old.
+    too old to arrive.
 
     If `look_again` is True, the answer to a request was lost, so the invoice is checked once more to be safe.
     """

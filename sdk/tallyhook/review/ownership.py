@@ -287,7 +287,9 @@ class Ledger:
     def adopt(
         self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
     ) -> None:
-        """Treat charges with declared content as the review's. This is for a review without a journal.
+        """Treat a charge on the invoice as the review's if its content is the same as a declared charge's.
+
+        This is done if there is no journal, or if the journal was lost.
 
         If `only_marked` is True, charges without a review's mark are skipped, because a person may have added
         them.
