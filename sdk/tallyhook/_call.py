@@ -1,8 +1,8 @@
 """Describe a call to any billing system, and read JSON answers.
 
-Numbers in JSON are sent and read exactly. The names in an answer are case-insensitive, because their
-spelling is shown only in examples (inferred). In a model's `raw` and `extra`, a name that the model knows is spelled as in
-the model.
+Numbers in JSON are sent and read exactly. The names in an answer are case-insensitive, because their spelling
+is shown only in examples (inferred). In a model's `raw` and `extra`, a name that the model knows is spelled
+as in the model.
 """
 
 import re
