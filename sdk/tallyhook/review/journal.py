@@ -241,8 +241,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
 
     `number` is the number of a request's `Adding` entry. `charge_id` is the id of the charge that the request
     has added; None if it certainly added none. If `accept` is True, the person has accepted the invoice's
-    content for the declaration, both as in the latest `Asked` entry. The review then ends, unless one of the
-    two has changed since.
+    content for the declaration, both as recorded in the preceding `Asked` entry. The review then ends, unless
+    the content or the declaration has changed since.
     """
 
     number: int = 0
