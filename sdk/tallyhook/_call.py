@@ -1,8 +1,8 @@
 """Describe a call to any billing system, and read JSON answers.
 
-Numbers in JSON are sent and read exactly. The names in an answer are case-insensitive, because only examples
-show their spelling (inferred). In a model's `raw` and `extra`, a name that the model knows is spelled as in
-the model.
+Numbers in JSON are sent and read exactly. The names in an answer are case-insensitive, because their spelling
+is shown only in examples (inferred). In a model's `raw` and `extra`, a name that the model knows is spelled
+as in the model.
 """
 
 import re
@@ -163,7 +163,7 @@ def _no_lone_surrogates() -> Iterator[None]:
 
 
 def plain_text(value: object) -> str:
-    """Return a value as a plain str. For a member of a string enum, this is its value, not its name."""
+    """Return a value as a plain str. A member of a string enum becomes its value, not its name."""
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 

@@ -103,7 +103,7 @@ def _address(base_url: str) -> str:
 def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
     """Raise ValueError if the http client that you passed can't be used.
 
-    The http client must have no `params`, and its own base URL must be a beginning of `base_url`.
+    The http client must have no `params`, and its own base URL must be a prefix of `base_url`.
     """
     if http.params:
         # httpx would send these `params` instead of a call's query, which names the customer.
@@ -213,7 +213,7 @@ class _Base(ABC, Generic[H]):
         """
 
     def _ready(self) -> H:
-        """Return the http client, or a new one if it was made in another process or event loop.
+        """Return the http client. If it was made in another process or event loop, return a new one.
 
         Raises UnusableClient if the client is closed, or if you passed an http client that belongs to another
         process or event loop.
@@ -235,7 +235,7 @@ class _Base(ABC, Generic[H]):
             self._http, self._home, self._is_closed = self._make(), None, False
 
     def _whole(self, call: Call[T]) -> Call[T]:
-        """Return the call with everything that only the client knows."""
+        """Return the call, completed with what only the client knows, such as a token for the form."""
         return call
 
     def _request(self, http: H, call: Call[object], left: float | None) -> httpx.Request:

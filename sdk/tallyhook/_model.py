@@ -23,8 +23,8 @@ Reader = Callable[[Any], Any]
 class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel"):
     """The base of all models. Models are immutable, and each field has a default.
 
-    `raw` is the part of the document that the model was made from, with its original names; don't change it.
-    Two models are equal if their fields are equal, even if `raw` differs.
+    `raw` is the part of the document from which the model was made, with names spelled as in the document.
+    Don't change `raw`. Two models are equal if their fields are equal, even if `raw` differs.
     """
 
     _aliases: ClassVar[Mapping[str, str]] = {}

@@ -30,8 +30,8 @@ class APIError(Error):
         aux_code: more detail: the gateway's number for a 422, or `field:reason` for a 412; may be empty.
         error_id: the error's number in the system's log; may be empty.
         customer: the customer's current state in Cheddar, if the error came in the customer's document.
-        documented: True if the error came in the API's own error document. If it is False, because the answer
-            was a proxy's page or empty, you can't tell whether the call was applied.
+        documented: True if the error came in the API's own error document. It is False if the answer was
+            empty or a proxy's page; then you can't tell whether the call was applied.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a valid document, but not about exactly the one object that the call was about.
+    """The answer is a valid document, but it is about the wrong object, or not about exactly one object.
 
     A proxy may have mixed up two answers. If the call was meant to change something, the change may have been
     applied.

@@ -1,7 +1,7 @@
 """Compute, check, round and format amounts and quantities.
 
 Compute with these functions and not with Decimal's operators: even a negation or a sum would round to the
-precision of the caller's context. `copy_negate` and comparisons are exact.
+precision of the caller's context. Decimal's `copy_negate` and comparisons are exact, so you can use them.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
 def exact_number(
     value: Decimal | int | str, what: str, *, places: int | None = None, least: int | None = None
 ) -> Decimal:
-    """Return a number as a Decimal, after checking that it is exact. `what` names it in the errors' messages.
+    """Return a number as a Decimal, after checking that it is exact. `what` names it in error messages.
 
     Raises:
         TypeError: the value is a float, or anything else that isn't a Decimal, an int or a str.

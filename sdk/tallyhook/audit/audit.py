@@ -44,7 +44,7 @@ class System(Protocol):
     def read(self, window: Window) -> Mapping[str, Decimal]:
         """Return, by item, the quantities that would be billed now.
 
-        Raises LookupError if they are already billed.
+        Raises LookupError if the window is already billed.
         """
 
     def write(self, window: Window, change: Change) -> None:
@@ -87,7 +87,7 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """Return the quantity of an item that would be billed now.
+        """Return the quantity that would be billed for an item now.
 
         Raises LookupError if there is no such item.
         """

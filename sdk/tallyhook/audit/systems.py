@@ -34,7 +34,7 @@ class Cheddar:
         """Yield a window for each held invoice.
 
         Canceled subscriptions are left out, because running their invoices would undo the cancellation. If a
-        customer can't be read, raises LookupError after it has yielded the windows of the others.
+        customer can't be read, raises LookupError after the windows of all other customers.
         """
         unreadable: list[str] = []
         for customer in self._client.get_customers():
@@ -67,7 +67,7 @@ class Cheddar:
     def read(self, window: Window) -> Mapping[str, Decimal]:
         """Return the quantities on the invoice.
 
-        For an item that the invoice doesn't show, return the quantity that `write` has set last, or 0.
+        For an item that the invoice doesn't show, return the last quantity that `write` set, or 0.
         """
         customer = self._customer(window)
         found: dict[str, Decimal] = {}
@@ -90,7 +90,7 @@ class Cheddar:
         self._applied[window.invoice, code] = change.after
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        if window.invoice in self._lost:  # it would change the customer's next invoice
+        if window.invoice in self._lost:  # the quantity would change the next invoice
             self._lost.remove(window.invoice)
             raise OutcomeUnknown("a quantity may still arrive; run it again later")
         review = Review.of(self._customer(window))
@@ -129,7 +129,7 @@ class Fusebill:
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each draft invoice that has a product from `items`.
 
-        If a draft can't be read, raises DecodeError after it has yielded the windows of the others.
+        If a draft can't be read, raises DecodeError after the windows of all other drafts.
         """
         drafts: list[fusebill.DraftInvoice] = []
         unreadable: list[DecodeError] = []
@@ -226,8 +226,8 @@ class Cleverbridge:
     ) -> None:
         """Create the adapter. `items` maps the audit's item names to Cleverbridge's RunningNumbers.
 
-        A window is audited from the time `ahead` before it closes, because most usage should be known by
-        then.
+        A window is audited once at most `ahead` is left until it closes, because most usage should be known
+        by then.
         """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
@@ -349,8 +349,8 @@ class Chargemonk:
 
 
 def _mark(item: str) -> str:
-    """Return the beginning of the description by which this audit's charges for an item are found.
+    """Return how the descriptions of this audit's charges for an item begin, to find these charges.
 
-    A date follows it, which differs if the renewal was moved.
+    The rest of a description is a date, which differs if the renewal was moved.
     """
     return f"{item}, up to "

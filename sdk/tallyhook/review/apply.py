@@ -31,8 +31,8 @@ from tallyhook.review.sending import Sending
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# A request may arrive until this long after its journal entry was written. The clients' default timeout is 30
-# seconds.
+# A request may still arrive for this long after its journal entry was written. The clients' default timeout
+# is 30 seconds.
 UNKNOWN_FOR = timedelta(minutes=5)
 
 # A missing customer or invoice counts as gone only if it is still missing after this time.
@@ -51,7 +51,7 @@ class Application:
     Args:
         entries: the journal so far; None if there is no journal.
         now: returns the time in UTC.
-        unknown_for: how long after its journal entry a request may still arrive.
+        unknown_for: for how long after its journal entry a request may still arrive.
         marks: whether new charges get a mark in their description.
         gone_after: a missing customer or invoice counts as gone if it is still missing after this time.
         is_second_look: if True, take the declaration from the journal, and don't run the invoice.
@@ -233,7 +233,7 @@ class Application:
                 yield from reading.write(GivenUp(number=adding.number, at=now))
 
     def _require_whole_journal(self, changes: Changes) -> None:
-        """Raise Unresolved if a review with another journal may have added one of the charges to add."""
+        """Raise Unresolved if a review with another journal may have added one of the missing charges."""
         missing = [change.charge for change in changes.changes if isinstance(change, AddCharge)]
         if found := self.reading.ledger.unknown_marks(missing, self.reading.invoice):
             raise Unresolved(
@@ -246,7 +246,7 @@ class Application:
         """Return the changes to make.
 
         If `awaits` is True, a charge whose request may still arrive counts as added. Raises Unresolved if one
-        of this review's charges has a different price or quantity from what the review sent.
+        of this review's charges has a price or quantity other than the one that the review sent.
         """
         reading, ledger = self.reading, self.reading.ledger
         for charge, asked in ledger.ours(reading.invoice):
@@ -272,7 +272,7 @@ class Application:
         ]
 
     def _wait(self) -> timedelta:
-        """Return how much longer an earlier request may still change the invoice."""
+        """Return for how long an earlier request may still change the invoice."""
         return self.reading.ledger.wait_for_writes(self.declaration, self.reading.invoice, self.now())
 
     @property

@@ -125,9 +125,9 @@ def _row(change: Change) -> tuple[str, ...]:
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
     """Return the changes that the review would make, according to this customer document.
 
-    If you pass the journal's `entries`, ids decide which charges this review has added. Such a charge is
-    deleted if it is no longer declared. An equal charge that somebody else added is ignored. A charge whose
-    request may still arrive isn't added again.
+    If you pass the journal's `entries`, the ids in them show which charges this review has added. Such a
+    charge is deleted if it is no longer declared. An equal charge that somebody else added is ignored. A
+    charge whose request may still arrive isn't added again.
 
     If `entries` is None, the content decides: a declared charge that is already on the invoice isn't added
     again, and no charge is deleted.
@@ -193,7 +193,7 @@ def named(customer: Customer, invoice: Invoice) -> Invoice | None:
     """Find an invoice in a newer document and return it, or None if the document doesn't contain it.
 
     The invoice is found by its id, or else by its number, because an invoice that a document shows under
-    another id isn't gone. Numbers are unique in a product (inferred).
+    a different id isn't gone. Numbers are unique in a product (inferred).
     """
     meant, number = canonical(invoice.id), invoice.number
     shown = [found for subscription in customer.subscriptions for found in subscription.invoices]
@@ -223,7 +223,7 @@ def _quantities(
         if was is None and (overage := _overage_charge(invoice, code)) is not None:
             contradicted = is_wrong(overage.quantity != _overage(quantity, each) for each in included)
             # An overage charge shows the units above the included quantity. If the included quantity isn't
-            # certain, or the charge shows 0, the item's quantity is unknown. It is then set.
+            # certain, or the charge shows 0, the item's quantity is unknown, so the review sets it.
             is_certain = review.is_from_hook or proven is not None or review.verified.get(code) == quantity
             if is_certain and len(included) == 1 and (overage.quantity > 0 or item.quantity_included == 0):
                 was = money.total((overage.quantity, item.quantity_included))
@@ -237,7 +237,7 @@ def _quantities(
 def _included_in(invoice: Invoice, code: str) -> Decimal | None:
     """Return an item's included quantity, computed from the item's quantity and overage on the invoice.
 
-    Return None if the invoice doesn't show both.
+    Return None unless the invoice shows both quantity and overage.
     """
     quantity, overage = _quantity(invoice, code), _overage_charge(invoice, code)
     if quantity is None or overage is None or overage.quantity <= 0:
@@ -277,7 +277,7 @@ def _net(
     declared: Mapping[str, Decimal],
     rate: Decimal,
 ) -> Decimal:
-    """Return an invoice's sum: its lines rounded to cents, plus tax as a fraction of their sum (inferred).
+    """Return an invoice's sum: its lines, each rounded to cents, plus tax on the lines' sum (inferred).
 
     The quantities in `declared` replace the quantities on the invoice.
     """

@@ -109,7 +109,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 
     `changes` describes all these requests as text. `quantities` are the quantities to set, by item code, and
     `deletions` are the ids of the charges to delete. An attempt writes this entry before each round of
-    requests, and again if a round takes long. These requests may arrive for as long as `unknown_for`; it
+    requests, and again if a round takes long. These requests may arrive for as long as `unknown_for`, which
     is stored because another receiver may have a different setting.
     """
 
@@ -201,7 +201,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
     """A journal entry: a document showed exactly what was declared, and all earlier requests are answered or
-    too old.
+    too old to arrive.
 
     If `look_again` is True, the answer to a request was lost, so the invoice is checked once more to be safe.
     """
@@ -240,9 +240,9 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
     """A journal entry with a person's decision, for cases that ids and marks can't decide.
 
     `number` is the number of a request's `Adding` entry. `charge_id` is the id of the charge that the request
-    has added; None if it certainly added none. If `accept` is True, the person has accepted the invoice as it
-    was shown, for what was declared at that time. The review then ends, unless the invoice or the declaration
-    has changed since.
+    has added; None if it certainly added none. If `accept` is True, the person has accepted the invoice's
+    content for the declaration, both as recorded in the preceding `Asked` entry. The review then ends, unless
+    the content or the declaration has changed since.
     """
 
     number: int = 0

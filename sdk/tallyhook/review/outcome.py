@@ -67,7 +67,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     `found` has the changes that were needed, and `applied` has the changes that were made. `unverified` has
     the items whose quantity no document showed. If `look_again` is True, a request had an unknown outcome:
-    call `Review.alook_again` within the hour for which the invoice is still held.
+    call `Review.alook_again` while the invoice is still held (it is held for an hour).
     """
 
     declared: Declaration

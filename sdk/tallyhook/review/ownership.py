@@ -139,7 +139,7 @@ class Ledger:
         return self._waited + min(max(now - self._last, timedelta(0)), self.unknown_for / 2)
 
     def _left(self, since: timedelta, now: datetime) -> timedelta:
-        """Return how much longer a request may still arrive; zero or less if it can't any more.
+        """Return for how long a request may still arrive; zero or less if it can't any more.
 
         `since` is the time of the request's entry, on the ledger's own clock (`_waited`).
         """
@@ -148,7 +148,7 @@ class Ledger:
     def pause(self, left: timedelta) -> float:
         """Return the seconds to wait before the next attempt, at most half of `unknown_for`.
 
-        `left` is how much longer a request may still arrive.
+        A request may still arrive within the time `left`.
         """
         return max(1.0, min(left, self.unknown_for / 2).total_seconds())
 
@@ -164,9 +164,9 @@ class Ledger:
         return self._left(self._began[adding.number], now)
 
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
-        """Return how much longer an earlier request may still arrive and make the invoice wrong.
+        """Return for how long an earlier request may still arrive and make the invoice wrong.
 
-        Such a request adds a charge, sets a different quantity from the declared one, or deletes a charge
+        Such a request adds a charge, sets a quantity other than the declared one, or deletes a charge
         that is on the invoice. A request to add a charge is ignored if its outcome is known.
         """
         standing = {charge.id for charge in invoice.charges}
@@ -176,9 +176,10 @@ class Ledger:
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
     def wait_for_sets(self, now: datetime) -> timedelta:
-        """Return for how long a quantity that we set may still arrive, even if it is the declared one.
+        """Return for how long any request to set a quantity may still arrive.
 
-        Once this invoice is run, it would change the next one.
+        Requests that set the declared quantity count too: a request that arrives after this invoice is run
+        changes the next invoice.
         """
         return max((self._left(at, now) for _, _, at in self._sets), default=timedelta(0))
 
@@ -227,7 +228,7 @@ class Ledger:
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
         """Return those of the `charges` that the request of an `Adding` entry may have added.
 
-        Such a charge is new, has the same price and quantity, and isn't yet known to be the review's.
+        Such a charge is new, has the entry's price and quantity, and isn't yet known to be the review's.
         """
         code = canonical(adding.charge.code)
         return [
@@ -269,7 +270,7 @@ class Ledger:
         return [(adding, charges) for adding, charges in found if charges]
 
     def unknown_marks(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> list[Charge]:
-        """Return the charges that have a declared code, and a review's mark that isn't in this journal.
+        """Return the charges that have both a declared code and a review's mark unknown to this journal.
 
         Such a charge means that this journal is incomplete: it was lost, or another receiver uses a separate
         journal.
@@ -286,7 +287,9 @@ class Ledger:
     def adopt(
         self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
     ) -> None:
-        """Without a journal: treat a charge on the invoice as the review's if its content is declared.
+        """Treat a charge on the invoice as the review's if its content is the same as a declared charge's.
+
+        This is done if there is no journal, or if the journal was lost.
 
         If `only_marked` is True, charges without a review's mark are skipped, because a person may have added
         them.
@@ -305,7 +308,7 @@ class Ledger:
                 self.write(Added(number=number, charge_id=found.id))
 
     def ours(self, invoice: Invoice) -> list[tuple[Charge, DeclaredCharge]]:
-        """Return the charges on the invoice that the review has added, each with the charge as declared."""
+        """Return the charges on the invoice that the review has added, each with its `DeclaredCharge`."""
         return [
             (charge, self._addings[self._numbers[charge.id]].charge)
             for charge in invoice.charges
@@ -315,7 +318,7 @@ class Ledger:
     def strays(self, document: Customer, invoice: Invoice) -> list[Found]:
         """Return the charges that the review has added to the customer's other invoices.
 
-        If a person has resolved that a request never added a charge, its charges are left out.
+        A charge is left out if a person has resolved that the review's request didn't add it.
         """
         return [
             found

@@ -183,7 +183,7 @@ class Reading:
 
 
 def _period(subscription: Subscription, invoice: Invoice) -> InvoicePeriod | None:
-    """Return the `invoice_period` argument for calls about an invoice; None if no call reaches it."""
+    """Return the `invoice_period` argument for calls about an invoice; None if calls can't reach it."""
     reached = (
         (InvoicePeriod.OUTSTANDING, subscription.outstanding_invoice),
         (InvoicePeriod.CURRENT, subscription.current_invoice),

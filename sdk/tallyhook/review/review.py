@@ -119,7 +119,7 @@ class Review(Shown):
         billed = (
             it.billing_datetime for each in subscriptions for it in each.invoices if it.type != "one-time"
         )
-        # Only after a plan that bills no periods does it begin one.
+        # The exception: after a plan that bills no periods, a new subscription also starts a new period.
         pairs = pairwise(self.customer.subscriptions)
         begun = (each.created_datetime for each, older in pairs if older.plan.billing_frequency == "none")
         if earlier := [it for it in (*billed, *begun) if it is not None and it < end]:
@@ -219,9 +219,11 @@ class Review(Shown):
         return compare(self, customer, entries)
 
     def apply(self, client: "Client", *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
-        """Make the invoice match the declaration, read it back to verify it, and run it if you declared that.
+        """Make the invoice match the declaration, and read it back to verify it.
 
-        This works without a journal. If the content of a declared charge is already on the invoice, the
+        If you have called `run_when_done`, the invoice is then run.
+
+        `apply` works without a journal. If the content of a declared charge is already on the invoice, the
         charge isn't added again, so applying again changes nothing. Charges from an earlier, different
         declaration are kept.
 
@@ -229,7 +231,7 @@ class Review(Shown):
         charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves the mark out,
         but then a lost answer raises OutcomeUnknown more often.
 
-        A request whose answer was lost may still arrive for as long as `unknown_for`. An invoice that is no
+        A request whose answer was lost may still arrive until `unknown_for` has passed. An invoice that is no
         longer outstanding isn't changed; the outcome's `standing` says so.
 
         Raises:
@@ -240,8 +242,8 @@ class Review(Shown):
             ReviewFailed: the invoice still doesn't match the declaration, or an answer was about another
                 customer.
             EarlierInvoiceOutstanding: an older invoice must be paid first.
-            ValueError: the client's product isn't the hook's, or its timeout isn't shorter than
-                `unknown_for`. Nothing was sent.
+            ValueError: the client's product isn't the hook's, or the client's timeout isn't shorter
+                than `unknown_for`. Nothing was sent.
             Error: a call failed.
         """
         return drive(self, client, unknown_for=unknown_for, marks=marks)

@@ -157,12 +157,12 @@ class Sending:
             raise reading.unknown(reason, left, charge.code) from cause
 
     def run(self) -> Steps[str]:
-        """Run the invoice. Return why it wasn't run or was declined, or an empty string if it is paid now.
+        """Run the invoice. Return an empty string if it is paid now, or else the reason why it isn't.
 
-        The invoice is run before the hook is acknowledged, so that the next delivery can recover from a
-        crash. If the run is declined, the review's changes stay on the invoice, and the billing system tries
-        again. The invoice of a canceled subscription is not run, because that would charge the customer and
-        undo the cancellation (documented).
+        The invoice is run before the hook is acknowledged, so that after a crash, the hook is delivered
+        again and the review continues. If the run is declined, the review's changes stay on the invoice, and
+        the billing system tries again. The invoice of a canceled subscription is not run, because that would
+        charge the customer and undo the cancellation (documented).
         """
         reading = self._reading
         if reading.document.subscription.is_canceled:

@@ -120,7 +120,7 @@ class StandardV1a(_Standard):
     VERSION: ClassVar[str] = "v1a"
 
     def check_key(self, key: str | bytes) -> None:
-        """Raise ValueError for any key but a `whpk_` key. A listener must not have the sender's key."""
+        """Raise ValueError unless the key is a `whpk_` key. A listener must not have the sender's key."""
         _public_key(key)
 
     def _signature(self, content: bytes, key: str | bytes) -> bytes:
