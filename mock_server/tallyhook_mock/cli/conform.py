@@ -28,7 +28,10 @@ __all__ = ["conform"]
 
 @click.group(cls=Group, default="start")
 def conform() -> None:
-    """Find out how a server applies Cheddar's uncertain rules, using only its API and a listener."""
+    """Find out how a server applies Cheddar's uncertain rules: those that its documentation leaves open.
+
+    The command uses only the server's API and a listener.
+    """
 
 
 _STATE = Path("conform.json")
