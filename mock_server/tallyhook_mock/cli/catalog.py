@@ -172,7 +172,7 @@ def _write(
 
 
 def _plans(product: Mapping[str, Any], codes: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    """Return the active plans with these codes, or all active plans if there are no codes."""
+    """Return the active plans with these codes, or all active plans if no codes are given."""
     known = {plan["code"]: plan for plan in product.get("plans", ()) if plan.get("isActive", True)}
     for code in codes or ():
         if code not in known:

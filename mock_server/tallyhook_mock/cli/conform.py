@@ -28,9 +28,9 @@ __all__ = ["conform"]
 
 @click.group(cls=Group, default="start")
 def conform() -> None:
-    """Find out how a server applies Cheddar's uncertain rules: those that its documentation leaves open.
+    """Find out how a server applies Cheddar's uncertain rules, using only the server's API and a listener.
 
-    The command uses only the server's API and a listener.
+    A rule is uncertain if Cheddar's documentation leaves it open.
     """
 
 

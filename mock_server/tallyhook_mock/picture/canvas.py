@@ -59,7 +59,7 @@ class Canvas:
         self.height = 0.0
         self._parts: list[str] = []
         self._taken: list[tuple[float, float, float, float]] = []
-        self._tips: list[int] = []  # indexes of the tips in `_parts`; a tip's y is set at the end
+        self._tips: list[int] = []  # indexes of the tips in `_parts`; a tip's y depends on the height
 
     # -- shapes
 

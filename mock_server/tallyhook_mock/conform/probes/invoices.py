@@ -86,7 +86,7 @@ def new_address_while_declined(visit: Visit) -> Finding:
 
 
 def _decline(visit: Visit, *amounts: str) -> None:
-    """Create a declined one-time invoice for each amount. Raises NotFoundOut if a charge is not declined."""
+    """Create a one-time invoice for each amount. Raises NotFoundOut unless every charge is declined."""
     visit.new(FREE)
     visit.edit(pays=True, more={"ccZip": visit.declining_zip})
     for amount in amounts:
