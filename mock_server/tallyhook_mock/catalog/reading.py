@@ -21,7 +21,7 @@ __all__ = ["catalog_schema", "catalog_table", "default_catalog", "load_catalog",
 
 
 def _others() -> dict[str, ModuleType]:
-    """Import and return the parts of the catalogue of billing systems other than Cheddar."""
+    """Import and return the catalogue modules of all billing systems other than Cheddar."""
     return {system: module for system, module in parts("catalog").items() if system != "cheddar"}
 
 
@@ -68,7 +68,8 @@ def read_catalog(
 ) -> Callable[[], None]:
     """Read a catalogue, and check it against the billing systems' state.
 
-    Returns a function that installs it. Until then the state doesn't change, except that ids are used up.
+    Returns a function that installs the catalogue. Until that function is called, the state doesn't change,
+    except that some ids are used up.
     `at` becomes the creation date of everything new. `check_url` must raise ValueError for a URL that a
     listener can't have. Raises CatalogError for the first mistake. The error says where the mistake is.
     The function that installs the catalogue raises CatalogError if a customer is refused.

@@ -46,7 +46,7 @@ MASK = "********"
 # Characters that XML can't contain.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FLAGS = {"1": True, "0": False, 1: True, 0: False}
-_MOST = 10**10  # of an amount
+_MOST = 10**10  # the limit for an amount
 
 
 def _decimal(places: int) -> Meta:

@@ -42,7 +42,7 @@ def schema() -> None:
 @mock_option
 @json_option
 def rules(url: str, as_json: bool) -> None:
-    """List Cheddar's uncertain rules.
+    """List Cheddar's uncertain rules: those that its documentation leaves open.
 
     Shows the alternative that the mock follows for each rule, and the other alternatives. To choose another
     alternative, set it in the `[rules]` section of the mock's catalogue.
@@ -172,7 +172,7 @@ def _write(
 
 
 def _plans(product: Mapping[str, Any], codes: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    """Return the active plans with these codes, or all active plans if there are no codes."""
+    """Return the active plans with these codes, or all active plans if no codes are given."""
     known = {plan["code"]: plan for plan in product.get("plans", ()) if plan.get("isActive", True)}
     for code in codes or ():
         if code not in known:
@@ -209,7 +209,7 @@ def _quantity(item: Mapping[str, Any], random: Random) -> str:
 
 
 def _bar(is_quiet: bool) -> "Progress":
-    """Return a progress bar on stderr, so that only the result goes to stdout."""
+    """Return a progress bar that is shown on stderr, because stdout is only for the result."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""Write the mock's states, times and ids for people."""
+"""Formats the mock's states, times and ids for people to read."""
 
 from datetime import datetime
 

@@ -57,7 +57,7 @@ def product_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def customer_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the codes of all products' customers that begin with the text typed so far."""
+    """Return the customer codes, in all products, that begin with the text typed so far."""
     codes: list[str] = []
     for product in _products(ctx):
         answer = _asked(ctx, f"customers?limit=10000&product={quote(product)}")
@@ -66,7 +66,7 @@ def customer_codes(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def hook_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the first parts, up to the dash, of the newest hooks' ids."""
+    """Return the newest hooks' ids that match the text typed so far, each cut before its first hyphen."""
     hooks = _asked(ctx, f"hooks?order=newest&limit={_MOST}").get("hooks", ())
     return _beginning(incomplete, [each["id"].partition("-")[0] for each in hooks])
 

@@ -28,7 +28,10 @@ __all__ = ["conform"]
 
 @click.group(cls=Group, default="start")
 def conform() -> None:
-    """Find out how a server applies Cheddar's uncertain rules, using only its API and a listener."""
+    """Find out how a server applies Cheddar's uncertain rules, using only the server's API and a listener.
+
+    A rule is uncertain if Cheddar's documentation leaves it open.
+    """
 
 
 _STATE = Path("conform.json")

@@ -269,7 +269,7 @@ def _value(written: str) -> tuple[str, str]:
 def _check(remote: Remote, product: str, customer: str) -> None:
     """Fail if the customer has no outstanding invoice.
 
-    A review would fail without one, and the mock would retry the hook for a month.
+    Without an outstanding invoice, a review would fail, and the mock would retry the hook for a month.
     """
     answer = remote.get(path("customers", customer, "invoices"), {"product": product})
     if not any(each["invoicePeriod"] == "outstanding" for each in answer["invoices"]):

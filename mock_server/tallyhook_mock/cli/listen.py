@@ -58,8 +58,8 @@ def listen(
     """Verify and print hooks as they arrive, until Ctrl-C.
 
     Registers a temporary listener on the mock for each product, or only for the one given with --product.
-    With --forward, every verified hook is forwarded with its body and headers unchanged, including the
-    earlier hooks that --since prints. Without --forward, every verified hook is acknowledged, so a held
+    With --forward, every verified hook is forwarded with its body and headers unchanged. The earlier hooks
+    that --since prints are forwarded too. Without --forward, every verified hook is acknowledged, so a held
     invoice runs an hour later.
 
     With --json, the command prints one JSON object per line.
@@ -93,14 +93,17 @@ def listen(
 
 
 def _path(product: dict[str, Any]) -> str:
-    """Return the path for a product's hooks. The path tells which key to verify a hook with."""
+    """Return the path for a product's hooks. The path shows which product's key verifies a hook."""
     return f"{_ROOT}/{product['id']}"
 
 
 def _earlier(
     remote: Remote, since: str, types: Collection[str], products: Collection[str]
 ) -> list[dict[str, Any]]:
-    """Return earlier hooks, oldest first. `since` is a date, or a duration up to the mock's current time."""
+    """Return the hooks that were sent earlier, beginning at `since`, oldest first.
+
+    `since` is a date, or a duration that ends at the mock's current time.
+    """
     from tallyhook_mock.clock import parse_moment
     from tallyhook_mock.duration import parse_duration
 

@@ -181,7 +181,7 @@ def mock(
 
 
 def _given(*names: str) -> list[str]:
-    """Return those of these options that are on the command line."""
+    """Return the options among `names` that the user gave on the command line, such as `--seed`."""
     source = click.get_current_context().get_parameter_source
     return [f"--{name}" for name in names if source(name) is ParameterSource.COMMANDLINE]
 

@@ -98,7 +98,7 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
 @click.option(
     "--reviewed",
     is_flag=True,
-    help="Add a listener that acknowledges all hooks, so that invoices are held first.",
+    help="Add a listener that acknowledges all hooks. Invoices are then held before they run.",
 )
 @json_option
 def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed: bool, as_json: bool) -> None:

@@ -191,7 +191,7 @@ class Remote:
 
 
 class _Answer(dict[str, Any]):
-    """A JSON object in an answer. A missing key ends the command, because the server is not a mock."""
+    """A JSON object in an answer. Reading a missing key ends the command: a mock would have sent the key."""
 
     def __init__(self, remote: Remote, content: dict[str, Any]) -> None:
         super().__init__(content)
@@ -202,7 +202,10 @@ class _Answer(dict[str, Any]):
 
 
 def say_more(following: str | None) -> None:
-    """If the list continues, say so on stderr. `following` is the value for --after, or None."""
+    """If the list continues, say so on stderr.
+
+    `following` is the value for --after that continues the list, or None if the list is complete.
+    """
     if following is not None:
         click.echo(f"There is more: continue with --after {following}", err=True)
 

@@ -56,7 +56,7 @@ def _account_path(system: str, account: str, *more: str) -> str:
     "--after",
     type=click.IntRange(min=0),
     metavar="NUMBER",
-    help="Show only entries with a higher number than this.",
+    help="Show only entries whose number is higher than NUMBER.",
 )
 @system_option
 @product_option
@@ -117,7 +117,7 @@ def _folded(when: str, what: str, invoice: str, amount: str, note: str, who: str
 
 
 def _note(entry: Mapping[str, Any]) -> str:
-    """Return the entry's note. The item is put in front, unless the note already begins with it."""
+    """Return the entry's note. The item is put in front of the note, unless the note begins with the item."""
     item, note = str(entry["item"]), str(entry["note"])
     return note if note.startswith(item) else f"{item}: {note}" if note else item
 

@@ -1,1 +1,1 @@
-"""Finds out how a server applies Cheddar's uncertain rules, using only its API and a listener."""
+"""Finds out how a server applies Cheddar's uncertain rules, using only the server's API and a listener."""

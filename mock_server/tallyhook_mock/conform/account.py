@@ -133,7 +133,7 @@ class Customer:
 
     @property
     def pending(self) -> Invoice:
-        """The unpaid invoice of the last period. Raises LookupError if there is none."""
+        """The unpaid subscription invoice with the latest bill date. Raises LookupError if there is none."""
         unpaid = [each for each in self.invoices if not each.is_paid and each.type == "subscription"]
         if not unpaid:
             raise LookupError(f"{self.code} has no pending invoice")

@@ -127,10 +127,10 @@ class _Player:
         return Comparison(number, exchange.call, tuple(found))
 
     def _stranger(self, exchange: Exchange) -> str:
-        """Name the call's object, such as `the customer ada`, if it is older than the recording.
+        """Name an object in the call or its answer that is older than the recording.
 
-        The mock doesn't have such an object, so the call can't be compared. For other calls, return an empty
-        text.
+        The name is a string such as `the customer ada`. The mock doesn't have the object, so the call can't
+        be compared. Returns an empty string if there is no such object.
         """
         given = dict((*exchange.form, *exchange.query, *exchange.path))
         if exchange.call not in _CREATES:
@@ -296,7 +296,7 @@ def _text(element: etree._Element) -> str:
 
 
 def _brief(element: etree._Element | None) -> str:
-    """Return a short description of an element that only one document has. Empty if `element` is None."""
+    """Return a short description of an element, or an empty string if `element` is None."""
     if element is None:
         return ""
     leaves = (f"{each.tag} {_text(each)}" for each in element if _text(each))
@@ -304,5 +304,8 @@ def _brief(element: etree._Element | None) -> str:
 
 
 def _placed(difference: Difference, path: str, below: str) -> Difference:
-    """Return the difference with `path` replaced by `below`, which has the index of a repeated element."""
+    """Return the difference with `below` instead of `path` at the start of its path.
+
+    `below` also has the index of the element, because the element is repeated.
+    """
     return Difference(below + difference.path.removeprefix(path), difference.recorded, difference.mock)

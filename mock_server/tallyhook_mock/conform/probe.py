@@ -66,9 +66,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """A step's request to wait until the server's time is `until`, before the next step is taken.
+    """A step's request to wait until the server's time is `until`.
 
-    If `again` is true, the same step is repeated instead.
+    After the wait, the next step is taken. If `again` is true, the same step is taken again.
     """
 
     until: datetime
@@ -166,7 +166,10 @@ class Visit:
         return self.on("customers/edit-subscription", suffix, flat | dict(more or {}))
 
     def server_time(self) -> datetime:
-        """Return the server's time: the creation date of a customer created for this and then deleted."""
+        """Return the server's time.
+
+        To find it out, a customer is created and then deleted. Its creation date is the server's time.
+        """
         code = self.code("now")
         made = self.expect("customers/new", self.fields(plans.FREE, "now", pays=False)).customer
         self.expect("customers/delete", {"code": code})

@@ -51,12 +51,12 @@ class Verdict:
 
     @property
     def meaning(self) -> str:
-        """The meaning of the alternative that the server follows."""
+        """The meaning of the alternative that was found, or if none was found, of the expected one."""
         return SETTINGS[self.rule].meanings.get(told(self.found or self.assumed), "")
 
     @property
     def sides(self) -> list[tuple[str, str, bool]]:
-        """The lines of `theirs` and `ours`, in pairs. The third value says whether the lines differ."""
+        """Each line of `theirs`, the matching line of `ours`, and whether the two lines differ."""
         theirs, ours = self.theirs.splitlines(), self.ours.splitlines()
         rows = []
         for _, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():

@@ -59,7 +59,7 @@ class Canvas:
         self.height = 0.0
         self._parts: list[str] = []
         self._taken: list[tuple[float, float, float, float]] = []
-        self._tips: list[int] = []  # indexes of the parts with a tip, whose y is set once the height is known
+        self._tips: list[int] = []  # indexes of the tips in `_parts`; a tip's y depends on the height
 
     # -- shapes
 
@@ -87,7 +87,7 @@ class Canvas:
 
     @contextmanager
     def event(self, titles: Iterable[str]) -> Iterator[None]:
-        """Give these titles to everything drawn inside this context. Hover or keyboard focus shows them."""
+        """Give these titles to everything drawn inside this context. Hover or focus shows the titles."""
         titles = list(titles)
         shown = escaped("\n".join(titles))
         self._parts.append(f'<g class="event" tabindex="0" role="img"><title>{shown}</title>')
@@ -142,7 +142,7 @@ class Canvas:
     # -- the document
 
     def document(self, title: str, description: str, *, styled: bool) -> str:
-        """Return the complete SVG. Its height is `self.height`, and the tips are at the bottom."""
+        """Return the complete SVG. Its height is `self.height`, and events' titles appear at its bottom."""
         for place in self._tips:
             self._parts[place] = self._parts[place].replace("{}", _number(self.height - 15.5), 1)
         size = f'width="{_number(self.width)}" height="{_number(self.height)}"'
@@ -192,7 +192,7 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
 def cleaned(text: str) -> str:
     """Return the text with replacements for characters that XML can't contain.
 
-    To get the text's width, measure the result, not the original.
+    The result may be wider or narrower than `text`, so measure the result if you need the width.
     """
     return _FORBIDDEN.sub("\ufffd", text)
 

@@ -1,4 +1,4 @@
-"""Draws the complete picture: title, lanes, reviews, legend, and a line at the bottom for tips."""
+"""Draws the complete picture: title, lanes, reviews, legend, and a line for the selected mark's title."""
 
 from collections.abc import Iterator
 

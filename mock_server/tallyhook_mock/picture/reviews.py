@@ -47,7 +47,10 @@ def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float
 
 
 def _chosen(reviews: tuple[Review, ...]) -> list[Review]:
-    """Return the reviews to show, oldest first. If there are too many, prefer failed, then recent ones."""
+    """Return the reviews to show, oldest first.
+
+    If there are too many, failed ones are preferred, then recent ones.
+    """
     ranked = sorted(reviews, key=lambda review: (review.went_wrong, review.at, review.number), reverse=True)
     return sorted(ranked[:_MOST], key=lambda review: (review.at, review.number))
 

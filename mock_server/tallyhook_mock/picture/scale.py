@@ -140,7 +140,7 @@ class Aftermath:
     _GAP = 20.0
 
     def __init__(self, moments: Iterable[timedelta], left: float, right: float) -> None:
-        """`moments` are all the times after the bill date that the scale must show."""
+        """`moments` are the times since the bill date that the scale must show."""
         latest = sorted({timedelta(0), *moments})
         top = max(latest[-1], 3 * _DAY)
         bounds = (

@@ -142,8 +142,8 @@ class Tally:
 class Review:
     """What happens to an invoice after its bill date `at`: held until `released`, then executed at `runs`.
 
-    `tried_until` is the time of the next payment attempt after a decline, or of the last one. Each of these
-    times is None if there is no such event.
+    If a payment was declined, `tried_until` is the time of the next attempt, or of the last attempt if no
+    other is planned. Each of these times is None if there is no such event.
     """
 
     number: int
@@ -235,7 +235,8 @@ def dated(at: datetime, words: str) -> str:
 def pauses(entries: Iterable[Entry], canceled_at: datetime | None, end: datetime) -> Iterator[Span]:
     """Yield a span for each time after a cancellation, until the reactivation or `end`.
 
-    `canceled_at` is the time of the current cancellation, because a timeline only keeps the latest entries.
+    `canceled_at` is the time of the current cancellation, or None. It is needed because a timeline keeps only
+    the latest entries, so the entry for this cancellation may be missing.
     """
     since: datetime | None = None
     for entry in entries:

@@ -13,7 +13,7 @@ from tallyhook_mock.timeline import DELIVERED, NOT_DELIVERED
 
 __all__ = ["Line", "Record", "Recorder"]
 
-# Texts for the mock's own actions. The effects of calls are recorded with the calls.
+# The wording for the mock's own actions. The effects of calls are recorded with the calls.
 _TOLD = {
     "subscriptionBillable": "invoice #{invoice} is due: held for review, hook sent",
     "released": "every hook is acknowledged: invoice #{invoice} runs in an hour",

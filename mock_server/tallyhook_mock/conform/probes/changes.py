@@ -15,7 +15,7 @@ _CENTS = Decimal("0.05")  # how far an amount may be from the calculated one
 def free_to_paid(visit: Visit) -> Finding:
     """Change from a free plan to a paid plan, and see when the first bill is due.
 
-    With the free plan, it is due a month after the sign-up. With the paid plan, it is due after ten days.
+    The free plan's first bill is due a month after the sign-up, and the paid plan's after ten days.
     """
     begun = visit.new(FREE, pays=False).created
     customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer

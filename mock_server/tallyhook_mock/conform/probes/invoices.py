@@ -86,7 +86,7 @@ def new_address_while_declined(visit: Visit) -> Finding:
 
 
 def _decline(visit: Visit, *amounts: str) -> None:
-    """Create a one-time invoice for each amount. Raises NotFoundOut if a charge is not declined."""
+    """Create a one-time invoice for each amount. Raises NotFoundOut unless every charge is declined."""
     visit.new(FREE)
     visit.edit(pays=True, more={"ccZip": visit.declining_zip})
     for amount in amounts:
@@ -96,9 +96,10 @@ def _decline(visit: Visit, *amounts: str) -> None:
 
 
 def _dropped(visit: Visit, customer: Customer) -> str:
-    """Run the outstanding invoice, and return an empty string.
+    """Try to run the outstanding invoice.
 
-    If there is no outstanding invoice, return the reason why the probe is inconclusive.
+    Returns an empty string. If there is no outstanding invoice, returns the reason why the probe is
+    inconclusive instead.
     """
     run = visit.attempt("customers/run-outstanding", {"code": customer.code})
     return (

@@ -53,7 +53,7 @@ def promotion_base(visit: Visit) -> Finding:
 
 
 def promotion_months_from(visit: Visit) -> Finding:
-    """Set the first bill date after the end of the promotion's months, counted from the sign-up.
+    """Set a first bill date that is more than the promotion's number of months after the sign-up.
 
     The invoice has the promotion's credit only if the months are counted from the first bill.
     """
