@@ -45,7 +45,7 @@ class Context:
         observers: the observers to notify.
         clock: returns the current time as an aware datetime.
         lease: the length of a lease in seconds.
-        unknown_for: how long an unanswered request may take to reach Cheddar.
+        unknown_for: for how long a request that got no answer may still reach Cheddar.
         marks: whether the descriptions of added charges get a mark. By this mark, a review recognises the
             charges that it added.
         gone_after: how long a customer or invoice must be missing before a review treats it as gone.
