@@ -125,7 +125,8 @@ class Inbox(Protocol):
     Any method may raise InboxUnavailable. When a method returns, everything that it wrote is on disk.
 
     Each worker has its own `owner` string, and needs a lease to handle a hook. A lease ends when its time is
-    up. If the time left is longer than the whole lease, a clock was set back, so the lease is treated as ended.
+    up. If the time left is longer than the whole lease, a clock was set back, so the lease is treated as
+    ended.
 
     The number of hooks is limited. A full inbox deletes the oldest hooks that are done or ignored, but no
     hook younger than `FRESH` (two days). If it can't delete any, it raises InboxUnavailable for new hooks.
