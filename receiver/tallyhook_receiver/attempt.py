@@ -45,8 +45,9 @@ class Context:
         observers: the observers to notify.
         clock: returns the current time as an aware datetime.
         lease: the length of a lease in seconds.
-        unknown_for: how long an unanswered request may take to reach Cheddar.
-        marks: whether the descriptions of added charges get a mark, by which a review recognises its charges.
+        unknown_for: for how long a request that got no answer may still reach Cheddar.
+        marks: whether the descriptions of added charges get a mark. By this mark, a review recognises the
+            charges that it added.
         gone_after: how long a customer or invoice must be missing before a review treats it as gone.
         handle_within: how many seconds the handler and the review may take together; None means no limit.
     """
@@ -63,7 +64,7 @@ class Context:
 
 
 class Attempt:
-    """One attempt to handle an event. All deliveries that wait for the event get this attempt's response."""
+    """One attempt to handle an event. All deliveries of the event that are waiting get the same response."""
 
     def __init__(
         self, context: Context, source: Source, event: Event[object], letter: Letter, handler: Registered
@@ -197,7 +198,7 @@ class Attempt:
             raise TypeError(f"a review needs a Cheddar hook, and {self.source.name} read something else")
         review = Review.from_hook(self.event.payload)
         if not (review.customer.code.strip() and review.invoice.number):
-            # With ids instead, the same invoice would have a different key, and so a different journal.
+            # With only ids, the same invoice would get a different inbox key, and so a different journal.
             raise ValueError("the hook lacks its customer's code, or its invoice's number")
         with observers.around(lambda observer: observer.step("handle")):
             await self.handler.call(review)

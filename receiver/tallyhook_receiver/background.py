@@ -53,7 +53,7 @@ class Repeated:
 
 
 async def prune(inbox: Inbox, keep_days: float | None) -> None:
-    """Delete the hooks whose state has been done or ignored for `keep_days` days. Raises InboxUnavailable."""
+    """Delete the hooks that have been done or ignored for `keep_days` days. Raises InboxUnavailable."""
     # Prune even if hooks are kept forever, because pruning makes the inbox check its clock. Without these
     # checks, a full inbox can't delete hooks to make room.
     age = timedelta(days=_FOREVER if keep_days is None else min(keep_days, _FOREVER))

@@ -39,9 +39,9 @@ class Cause(NamedTuple):
 def cause_of(error: Exception) -> Cause:
     """Return the cause of a failed attempt, from the exception that was caught.
 
-    The cause's place is the last line of the traceback in the handler's own file, not in a library that the
-    handler called. If no handler was running, the place is the line that raised the exception, or empty for a
-    `tallyhook.Error`.
+    The cause's place is in the handler's own file, even if a library that the handler called raised the
+    exception: it is the last line of the traceback that belongs to that file. If no handler was running, the
+    place is the line that raised the exception, or empty for a `tallyhook.Error`.
 
     Also logs the traceback at DEBUG, without the exception's text, which may contain customer data. The log
     record's attribute `raised` is the exception.

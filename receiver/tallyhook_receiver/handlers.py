@@ -24,7 +24,7 @@ BILLABLE = events.SubscriptionBillable.TYPE
 
 
 class Registered(NamedTuple):
-    """A registered handler. It gets the `Review` of an invoice if `is_review` is True, or else the event."""
+    """A registered handler. If `is_review` is True, it gets an invoice's `Review`, otherwise the event."""
 
     call: Handler
     is_review: bool
@@ -72,9 +72,9 @@ def type_name(type: str, sources: Iterable[Source]) -> str:
     """Return an event type in the spelling that its source uses.
 
     Cheddar's types may be given in any combination of upper and lower case. Raises ValueError if `type` looks
-    like a misspelt Cheddar type, because the events that were meant would then be acknowledged without being
+    like a misspelt Cheddar type, because events of the real type would then be acknowledged without being
     handled. Also raises ValueError if `type` differs from a Cheddar type only in upper and lower case, and
-    the receiver has other sources, because it could be one of their types.
+    the receiver has other sources, because `type` could be a type of another source.
     """
     names = {name.lower(): name for name in events.TYPES}
     known = names.get(type.strip().lower())
@@ -130,6 +130,6 @@ def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T
 
 
 def _failure(error: BaseException) -> RuntimeError:
-    """Return an ordinary exception that replaces one, such as SystemExit, that would end the receiver."""
+    """Return an ordinary exception to raise in place of SystemExit or StopIteration."""
     failure = RuntimeError(f"the handler raised {type(error).__name__}")
     return failure.with_traceback(error.__traceback__)

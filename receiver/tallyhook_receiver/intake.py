@@ -177,7 +177,7 @@ class Intake:
                 return responses.IGNORED
             if self._is_old(event):
                 record = await context.inbox.get(letter.key)
-                # However old it is, a hook is handled if an attempt or an operator's retry came before.
+                # An old hook is handled anyway if it was attempted before, or if an operator retried it.
                 if record is None or (record.attempts == 0 and record.state is not State.WAITING):
                     note = f"too old: max_age is {self._max_age}"
                     await context.inbox.keep(letter, State.FAILED, note)

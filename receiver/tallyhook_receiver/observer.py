@@ -65,7 +65,7 @@ class Observer:
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:
-        """Called when an entry was added to a review's journal, in the step `apply` or a second look."""
+        """Called when an entry was added to a review's journal, during the step `apply` or a second look."""
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
         """Called when a review was applied, or had nothing to do.
@@ -74,7 +74,7 @@ class Observer:
         """
 
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
-        """Called when an attempt has ended after `seconds`, and the inbox has stored the hook's state.
+        """Called when an attempt, which took `seconds`, has ended and the hook's state has been stored.
 
         Called within the context manager that `attempt` returned.
 

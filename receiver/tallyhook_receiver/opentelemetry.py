@@ -21,10 +21,10 @@ class Spans(Observer):
     """Traces a receiver's work: `Receiver(…, observers=[Spans()])`.
 
     Each verified request becomes a span. Its parent is the server's span, or else the span in the request's
-    `traceparent` header. The attempt to handle the hook is a child of this span, and has a child of its own
-    for each step: `confirm`, `handle` and `apply`. Journal entries are events of the `apply` span. To trace
-    API calls too, instrument httpx, for example with `HTTPXClientInstrumentor`. Spans never contain parts of
-    a hook's body, or exceptions from handlers.
+    `traceparent` header. The attempt to handle the hook is a child of the request's span, and has a child of
+    its own for each step: `confirm`, `handle` and `apply`. Journal entries are events of the `apply` span. To
+    trace API calls too, instrument httpx, for example with `HTTPXClientInstrumentor`. Spans never contain
+    parts of a hook's body, or exceptions from handlers.
 
     `provider` is the tracer provider. None means the global provider.
     """

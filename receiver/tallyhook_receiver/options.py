@@ -15,7 +15,7 @@ DEFAULT_INBOX = "tallyhook.sqlite"
 _LEASE = 60.0  # seconds
 _UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
 _LONGEST_UNKNOWN = timedelta(minutes=30)
-_LARGEST = timedelta.max.days  # a larger number of seconds or days could not be computed with
+_LARGEST = timedelta.max.days  # timedelta can't contain more days; also used as a limit for seconds
 
 
 class Setting(NamedTuple):
@@ -221,7 +221,7 @@ def complete(given: Options) -> Options:
     options = DEFAULTS | given
     if options["handle_within"] is not None and options["handle_within"] <= 0:
         raise ValueError(f"handle_within must be positive or None: {options['handle_within']}")
-    if options["keep_days"] is not None and not options["keep_days"] >= FRESH.days:  # nor NaN
+    if options["keep_days"] is not None and not options["keep_days"] >= FRESH.days:  # also refuses NaN
         raise ValueError(f"keep_days must be at least {FRESH.days}: until then, a done hook may come again")
     return options
 

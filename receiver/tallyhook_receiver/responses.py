@@ -35,7 +35,7 @@ BAD_SIGNATURE = _hook(401, "not signed with a known key")
 TOO_OLD = _hook(401, "too old")
 UNCONFIRMED = _hook(401, "not confirmed")
 WRONG_METHOD = _hook(405, "POST only", ("Allow", "POST"))
-# These close the connection. Otherwise, the rest of the body would be read as the next request.
+# These responses close the connection. Otherwise, the rest of the body would be read as the next request.
 TOO_SLOW = _hook(408, "too slow", ("Connection", "close"))
 TOO_LARGE = _hook(413, "too large", ("Connection", "close"))
 NOT_A_SENDER = _hook(403, "not from a known sender", ("Connection", "close"))

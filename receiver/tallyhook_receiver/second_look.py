@@ -23,12 +23,14 @@ _AGAIN = timedelta(minutes=1)  # pause after a failed look
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
     """Take all second looks that are due, and return their number. Raises InboxUnavailable.
 
-    If a second look fails, it is retried while the invoice is held. After that, the hook becomes unresolved.
+    If a second look fails, it is retried while the invoice is held. If no retry succeeds in
+    that time, the hook becomes unresolved.
     """
     looks = 0
     while True:
-        # Not the owner of this worker's attempts, which may take over each other's leases at once: an attempt
-        # at another body would run at the same time, and the end of the second look would end it too.
+        # Use a new owner, because an owner can claim a hook that it has already leased. With the owner of
+        # this worker's attempts, an attempt at a different body could run during the second look, and the end
+        # of the second look would end the attempt's lease.
         lease = Lease(context.inbox, uuid.uuid4().hex, context.lease)
         due = await lease.claim_due(context.clock())
         if due is None:

@@ -120,7 +120,7 @@ class Settings:
             raise SettingsError([f"{self.prefix}KEYS: {error}"]) from None
 
     def options(self) -> Options:
-        """Return the receiver's arguments that the variables set.
+        """Return the arguments of the receiver that are set by variables.
 
         Raises SettingsError, which lists all problems.
         """

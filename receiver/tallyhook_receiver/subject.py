@@ -24,7 +24,7 @@ _HIDDEN = "•••"
 
 
 class Subject(NamedTuple):
-    """The identity of a hook, the reason why it failed or waits, and the outcome of its review."""
+    """The identity of a hook, the reason why it failed or is waiting, and the outcome of its review."""
 
     record: Record
     type: str

@@ -16,7 +16,7 @@ from tallyhook.signing import SIGNATURE_HEADER, TOKEN_HEADER, token, verify
 class Diagnosis:
     """The result of checking a saved request.
 
-    `fits` says whether the signature matches. Each of `findings` is a sentence.
+    `fits` says whether the signature matches. `findings` are sentences that explain the result.
     """
 
     fits: bool
@@ -83,7 +83,7 @@ def _wrong_key(body: bytes, signature: str, keys: Sequence[str]) -> str:
 
 
 def _wrong_rule(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """Return a finding if the body was signed with the right key, but differently than Cheddar signs it.
+    """Return a finding if the body was signed with the right key, but not in Cheddar's way.
 
     Also returns a finding if the token was passed as the signature. Returns `""` if neither is the cause.
     """
@@ -111,9 +111,9 @@ def _malformed(signature: str) -> str:
 
 
 def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Iterator[str]:
-    """Yield findings from the token header, if no other check explains why the signature doesn't match.
+    """Yield findings from the token header. Called if no other check explains the wrong signature.
 
-    `stated` is the token header, which contains the MD5 of the body that the sender sent.
+    `stated` is the token header, which contains the MD5 of the original body.
     """
     if not stated:
         yield f"Either the key or the body is wrong. Pass {TOKEN_HEADER} to find out which."

@@ -225,7 +225,7 @@ def resolve(
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
-    """Find the last request to add a charge that has no known outcome.
+    """Among the requests to add a charge, find the last one whose outcome is unknown.
 
     Returns the request's number in the journal, or 0 if there is no such request.
     """

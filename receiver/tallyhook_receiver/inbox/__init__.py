@@ -28,9 +28,9 @@ __all__ = [
 def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = True) -> Inbox:
     """Return the inbox for a path or URL. Call its method `open` before you use it.
 
-    For a path, `sqlite:///relative/path` or `sqlite:////absolute/path`, the result is a SQLiteInbox. For
-    `:memory:`, it is a MemoryInbox. For `postgresql://user:password@host/database`, it is a PostgresInbox,
-    which needs the extra `[postgres]`.
+    A plain path, or a URL such as `sqlite:///relative/path` or `sqlite:////absolute/path`, means a
+    SQLiteInbox. `:memory:` means a MemoryInbox. `postgresql://user:password@host/database` means a
+    PostgresInbox, which needs the extra `[postgres]`.
 
     Args:
         max_hooks: the maximum number of hooks.

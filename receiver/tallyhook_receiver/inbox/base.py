@@ -62,10 +62,12 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The result of `Inbox.claim`.
 
-    `mine` says whether the caller has the lease and may handle the hook. `state` is the hook's state before
-    the claim: `DONE` if the work for this body is done, and `WORKING` if another owner has the lease, even if
-    the lease is for a second look at a hook that is done. In this case, `free_in` is the number of seconds
-    until the lease ends, unless it is renewed. `differs` says whether the hook's previous body was different.
+    `mine` says whether the caller has the lease and may handle the hook. If so, `state` is the hook's state
+    before the claim, and `differs` says whether the hook's previous body was different.
+
+    If the claim failed because the work for this body is already done, `state` is `DONE`. If it failed
+    because another owner has a lease, `state` is `WORKING`, even if that lease is for a second look at a hook
+    that is done. `free_in` is then the number of seconds until that lease ends, unless it is renewed.
     """
 
     mine: bool
@@ -123,8 +125,8 @@ class Inbox(Protocol):
     Any method may raise InboxUnavailable. When a method returns, everything that it wrote is on disk.
 
     Each worker has its own `owner` string, and needs a lease to handle a hook. A lease ends when its time is
-    up. If the end of a lease is further away than the lease is long, a clock was set back, so the lease is
-    treated as ended.
+    up. If the time left is longer than the whole lease, a clock was set back, so the lease is treated as
+    ended.
 
     The number of hooks is limited. A full inbox deletes the oldest hooks that are done or ignored, but no
     hook younger than `FRESH` (two days). If it can't delete any, it raises InboxUnavailable for new hooks.
@@ -220,9 +222,9 @@ class Inbox(Protocol):
     async def prune(self, age: timedelta) -> int:
         """Delete the hooks that have been done or ignored for longer than `age`, and return their number.
 
-        Call this method regularly. It deletes nothing until repeated calls have shown for a day that the
-        clock runs evenly. Otherwise, if the clock was set far ahead by mistake, all hooks would look old and
-        be deleted.
+        Call this method regularly. Nothing is deleted until repeated calls have shown for a day that the
+        clock runs evenly. Without this precaution, if the clock was set far ahead by mistake, all hooks would
+        look old and be deleted.
         """
 
 
@@ -244,9 +246,10 @@ class Steadiness(NamedTuple):
     since: float
 
     def at(self, now: float) -> "Steadiness":
-        """Return the updated record, given that the clock now shows `now`.
+        """Return the steadiness after a new reading of the clock, which shows `now`.
 
-        If the clock went back by over a minute, or ahead by over a day, it is steady only since `now`.
+        If the clock has gone back by over a minute since the last reading, or ahead by over a day, it has run
+        evenly only since `now`.
         """
         went_on = self.seen - 60 <= now <= self.seen + _STEADY
         return Steadiness(now, self.since if went_on else now)
@@ -262,9 +265,10 @@ def digest(body: bytes) -> str:
 
 
 def done_with(bodies: str, body: str, is_done: bool) -> str:
-    """Return the digests of a hook's done bodies, separated by spaces.
+    """Return the digests of the bodies for which a hook's work is done, separated by spaces.
 
-    `bodies` contains the old digests. If `is_done` is True, the digest `body` is added to them, else removed.
+    `bodies` contains the digests so far, and `body` is the digest of the current body. If `is_done` is
+    True, `body` is added, otherwise it is removed.
     """
     others = [other for other in bodies.split() if other != body]
     return " ".join([*others, body][-_DONE_BODIES:] if is_done else others)

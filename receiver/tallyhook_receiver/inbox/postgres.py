@@ -152,7 +152,7 @@ class PostgresInbox:
             await pool.close(timeout=self._busy_seconds)
 
     async def check(self) -> None:
-        # Fails if the server is read-only, as a standby is. A server whose disk is full stops anyway.
+        # This fails if the server is read-only, as a standby is. A server whose disk is full stops anyway.
         await self._write("UPDATE tallyhook_hooks SET note = note WHERE false", ())
 
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
@@ -400,8 +400,8 @@ class _Watch:
     def seen(self, clock: float, asked: float) -> float:
         """Return how many seconds the database's clock has run without a jump.
 
-        `clock` is a time that was just read from this clock. `asked` is this machine's uptime before the
-        reading.
+        `clock` is the time that was just read from the database's clock. `asked` is this machine's uptime
+        just before that.
         """
         now = self.uptime()
         began = clock - now, clock - asked
@@ -426,7 +426,7 @@ async def _clock(connection: Connection) -> Steadiness:
 def _conninfo(url: str, seconds: float) -> str:
     """Return the connection string for a URL. Raises ValueError for an invalid URL.
 
-    Adds timeouts, so that a dead server is noticed, unless the URL sets its own.
+    Adds the timeouts that the URL doesn't set itself, so that a dead server is noticed.
     """
     limits: dict[str, Any] = {
         "application_name": "tallyhook",

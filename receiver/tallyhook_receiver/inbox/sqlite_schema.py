@@ -86,7 +86,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         "ALTER TABLE slim_hooks RENAME TO hooks",
         "CREATE INDEX hooks_by_change ON hooks (changed)",
         "CREATE INDEX hooks_by_state ON hooks (state, changed)",
-        # Joins both tables, for reading and inserting.
+        # A view that joins both tables, for reading and inserting.
         "CREATE VIEW letters AS SELECT hooks.*, body FROM hooks JOIN bodies ON hook = id",
         """
         CREATE TRIGGER letters_arrive INSTEAD OF INSERT ON letters BEGIN
@@ -127,7 +127,7 @@ def connect(database: str, busy_seconds: float) -> sqlite3.Connection:
 def inspect(connection: sqlite3.Connection, create: bool) -> None:
     """Raise InboxUnavailable if the file is damaged.
 
-    Also raise it if the file contains no inbox and `create` is False.
+    If `create` is False, also raise it if the file contains no inbox.
     """
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
@@ -155,7 +155,7 @@ def migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
     connection.execute("COMMIT")
-    # Only now, because a step may replace a table that another table references.
+    # Check references only from now on, because a step may replace a table that another table references.
     connection.execute("PRAGMA foreign_keys = ON")
 
 

@@ -1,4 +1,4 @@
-"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks with another scheme."""
+"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks with a different scheme."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,10 +21,10 @@ class Cheddar:
         code: the product's code.
         keys: the product's secret key, or the old and the new key while you replace it.
         client: a client for the same product; needed only for reviews.
-        id: the product's id. Hooks with another id are refused.
+        id: the product's id. Hooks with a different id are refused.
         scheme: how hooks are signed. It determines the format of the keys.
 
-    Raises ValueError for an invalid key, and for a client of another product.
+    Raises ValueError for an invalid key, and for a client of a different product.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ def event_key(hook: events.Hook, body: bytes) -> str:
 
     The key of a billable hook consists of the customer's code or id and the invoice's number or id. So two
     hooks for the same invoice are the same event, even if times or quantities differ. The key of any other
-    hook is the hash of its body. Cheddar's hooks have no id, so this is inferred.
+    hook is the hash of its body. Cheddar's hooks have no id, so these keys are inferred.
     """
     invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None
     customer = hook.customer.code.strip() or canonical(hook.customer.id)
@@ -97,7 +97,7 @@ def event_key(hook: events.Hook, body: bytes) -> str:
 def kept_key(product: str, body: bytes) -> str:
     """Return the inbox key for a hook that an earlier release stored.
 
-    Such a release received only Cheddar's hooks.
+    That release received only Cheddar's hooks.
     """
     try:
         return inbox_key(product, event_key(events.decode(body), body))

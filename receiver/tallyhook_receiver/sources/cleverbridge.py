@@ -33,8 +33,9 @@ class Cleverbridge:
 
     So the receiver accepts notifications only from `networks`, and confirms each one before the handler runs:
     `client` reads the subscriptions by the notification's `subscriptionId`, or else by its `purchaseId`, or
-    else by its `customerId`. If the API doesn't know the subscription, or if it belongs to another customer,
-    the response is a 401. Cleverbridge sends a notification up to 24 times within 48 hours (documented).
+    else by its `customerId`. If the API doesn't know the subscription, or if the subscription belongs to a
+    different customer, the response is a 401. Cleverbridge sends a notification up to 24 times within 48
+    hours (documented).
 
     Notifications are JSON, sent over https. The event's type is the field `type` in `meta`, such as
     `PaidOrderNotification` (documented). The event's key is the hash of the body.

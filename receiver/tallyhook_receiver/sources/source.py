@@ -74,8 +74,8 @@ class UnsignedSource(Source, Protocol):
         """Confirm an event with the sender's system, and return the event for the handler.
 
         The receiver calls this method in each attempt, before the handler. Raises Unconfirmed if the sender's
-        system doesn't know the event. The sender then gets a 401. Raises NotYet if the receiver should try
-        again later.
+        system doesn't know the event. The sender then gets a 401. Raises NotYet if the event can't be
+        confirmed yet.
         """
 
 

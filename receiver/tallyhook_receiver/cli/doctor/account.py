@@ -18,8 +18,8 @@ from tallyhook_receiver.settings import Settings
 
 _TIMEOUT = 10.0  # seconds
 
-# A Date header has whole seconds and is written before it arrives, so a difference of up to `_SKEW` seconds
-# is ignored. If it is over `_TOO_MUCH` seconds, signatures of Standard Webhooks are refused.
+# A Date header gives whole seconds and is written before it arrives, so a difference of up to `_SKEW` seconds
+# is ignored. If the difference is over `_TOO_MUCH` seconds, signatures of Standard Webhooks are refused.
 _SKEW, _TOO_MUCH = 30, 300
 
 

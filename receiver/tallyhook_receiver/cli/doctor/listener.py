@@ -25,7 +25,7 @@ TYPE = "tallyhook.doctor"
 
 
 class Probe:
-    """A test hook of a type that no billing system sends and no handler gets. The inbox stores it as ignored.
+    """A test hook of a type that no billing system sends and no handler gets. It is stored as ignored.
 
     The body `odd` has unusual spaces, escapes, numbers and field order, so a proxy that parses and rewrites
     JSON changes the bytes of this body. The two `plain` bodies have the most common layouts, so such a proxy
@@ -124,7 +124,7 @@ class Listener:
                 )
 
     def _strictness(self, answer: httpx.Response) -> Finding:
-        """Examine the answer to an unsigned request. Stops unless it is a receiver's 401."""
+        """Check the answer to an unsigned request. Raises _Stop unless the answer is a receiver's 401."""
         status, word = answer.status_code, _word(answer)
         if answer.is_redirect:
             where = answer.next_request.url if answer.next_request else "elsewhere"
@@ -211,7 +211,7 @@ class Listener:
 
 
 class _Stop(Exception):
-    """Ends the checks with a last finding about something that the remaining checks depend on."""
+    """Raised if the remaining checks would make no sense. `finding` says why, and is the last finding."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.says)

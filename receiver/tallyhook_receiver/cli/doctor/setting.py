@@ -11,9 +11,9 @@ _ADVICE = "docs/operations.md lists the variables"
 
 
 def product_of(settings: Settings) -> Cheddar | None:
-    """Return the product that the settings describe, without a client.
+    """Return the product that the settings describe, or None if settings are missing or wrong.
 
-    Returns None if settings are missing or wrong.
+    The product gets no client.
     """
     try:
         return settings.product(connects=False)
