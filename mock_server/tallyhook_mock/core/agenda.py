@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 __all__ = ["Action", "Agenda"]
 
-# A module-level function that takes the system, the subject and the time. Not a closure: agendas are saved.
+# A function that takes the system, the subject and the time. Agendas are saved, so it can't be a closure.
 Action: TypeAlias = Callable[[Any, Any, datetime], None]
 _Planned: TypeAlias = tuple[datetime, int, Action, Any]
 
-_RANK = 1 << 40  # more than are ever planned
+_RANK = 1 << 40  # more than the actions that are ever planned
 
 
 class Agenda:

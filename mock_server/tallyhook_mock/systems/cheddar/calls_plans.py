@@ -1,4 +1,4 @@
-"""The handlers of the calls under `/plans` and `/promotions`. Some clients change plans with them.
+"""The handlers of the calls under `/plans` and `/promotions`. Some clients use them to edit plans.
 
 After a plan is deleted, its subscribers keep it unchanged (inferred).
 """
