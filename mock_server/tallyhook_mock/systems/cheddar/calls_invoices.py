@@ -68,7 +68,7 @@ def run(call: Call) -> str:
 
 
 def send_email(call: Call) -> str:
-    """Note the customer's email address on the timeline. The mock doesn't send the invoice."""
+    """Put the customer's email address on the timeline. The mock doesn't email the invoice."""
     invoice = call.invoice()
     customer = invoice.subscription.customer
     call.state.emit("email", call.at, customer, invoice=invoice, note=customer.details.get("email", ""))

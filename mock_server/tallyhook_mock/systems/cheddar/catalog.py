@@ -141,7 +141,8 @@ class ProductTable(Table):
     """A product.
 
     If the product already exists, the table may only change its `secret` and define plans, promotions,
-    customers and listeners."""
+    customers and listeners.
+    """
 
     code: Required
     id: Required | None = None

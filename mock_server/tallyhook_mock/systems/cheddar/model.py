@@ -252,7 +252,10 @@ class Invoice(Entity, eq=False):
 
     @property
     def carried(self) -> Decimal:
-        """The amount by which the credits exceed the charges, as a negative amount, or 0 if they don't."""
+        """The amount by which the credits exceed the charges, as a negative amount, or 0 if they don't.
+
+        This credit is carried forward.
+        """
         return min(self.balance, ZERO)
 
     @property

@@ -101,7 +101,8 @@ class Parameters:
     def texts(self, name: str) -> list[str]:
         """Return every value of a parameter that may be repeated.
 
-        A single value may be sent as `planCode`, several as `planCode[]`."""
+        A single value may be sent as `planCode`, several as `planCode[]`.
+        """
         value = self.values.get(name)
         if isinstance(value, Parameters):
             return [value.text(key) for key in value.values]
