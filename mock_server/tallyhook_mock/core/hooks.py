@@ -126,9 +126,10 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(Entity, eq=False):
-    """The delivery of one hook to one listener. Later hooks may overtake a postponed delivery.
+    """The delivery of one hook to one listener.
 
-    A replay sends an acknowledged hook again. A hook is settled without waiting for its replays.
+    If a planned fault postpones the delivery, later hooks may overtake it. A replay sends an
+    acknowledged hook again. A hook is settled without waiting for its replays.
     """
 
     id: int
@@ -168,7 +169,10 @@ class Hook(Entity, eq=False):
 
     @property
     def account(self) -> tuple[str, str, str]:
-        """The account that the hook is about. Hooks about the same account are sent in order."""
+        """The account that the hook is about.
+
+        Due deliveries about the same account are sent one after the other, oldest first.
+        """
         return self.system, self.product, self.customer
 
     @property
