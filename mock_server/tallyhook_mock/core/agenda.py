@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 __all__ = ["Action", "Agenda"]
 
-# A module-level function that takes the system, the subject and the time. Not a closure: agendas are saved.
+# A module-level function that takes the system, the subject and the time. It can't be a closure, because
+# agendas are saved.
 Action: TypeAlias = Callable[[Any, Any, datetime], None]
 _Planned: TypeAlias = tuple[datetime, int, Action, Any]
 
-_RANK = 1 << 40  # more than are ever planned
+_RANK = 1 << 40  # larger than any number of planned actions
 
 
 class Agenda:

@@ -39,7 +39,7 @@ def _blank(kind: type[Entity]) -> Entity:
 
 
 class Refusal(ValueError):
-    """Raised when a call or a command is refused. A refusal has changed nothing.
+    """Raised when a call or a command is refused. A refused call or command changes nothing.
 
     `status` is the HTTP status of the answer, and `headers` are extra headers for the answer.
     """

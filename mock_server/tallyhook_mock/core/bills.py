@@ -69,8 +69,8 @@ class _Steps(Protocol):
 def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[object] = ()) -> AnEntity:
     """Return a copy of an account with everything that belongs to it.
 
-    The actions that `agenda` has for the account are planned for the copy in the agenda `into`. `shared`
-    objects, such as a product, are not copied.
+    If `agenda` has planned actions for the account, the same actions are planned for the copy, in the agenda
+    `into`. `shared` objects, such as a product, are not copied.
     """
     memo: dict[int, object] = {id(each): each for each in shared}
     copy = deepcopy(account, memo)
@@ -89,9 +89,9 @@ def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
 
 
 def coming_bills(alone: _Steps, bills: Sequence[Bill], count: int) -> list[Coming]:
-    """Return the next `count` bills of an account. `alone` is a system with only a copy of the account.
+    """Return the next `count` bills of an account.
 
-    It adds its bills to `bills`.
+    `alone` is a system that contains only a copy of the account. The system adds its bills to `bills`.
     """
     known = len(bills)
     play(alone, lambda: len(bills) - known >= count)

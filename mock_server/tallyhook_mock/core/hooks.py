@@ -1,8 +1,8 @@
 """Hooks and their deliveries: the listeners, their answers, and the times of retries.
 
 This module does no I/O. `due` returns the deliveries to send, and the sender reports each attempt with
-`record`. A hook is settled when every listener has acknowledged it, or an operator has canceled it. The call
-that settles a hook returns the hook.
+`record`. A hook is settled when every delivery was acknowledged, canceled or given up. The method that
+settles a hook returns the hook.
 """
 
 import hashlib
@@ -52,8 +52,8 @@ class Policy(Value, frozen=True):
 
     `pauses` are the times between attempts. If the last attempt fails, the hook is given up. `timeout` is how
     long a listener may take to answer, in real seconds, or None for the sender's default. `header` is the
-    name of the header that contains a listener's key, unless the listener has its own. `header` is empty if
-    the system's hooks have no key.
+    name of the header that contains a listener's key, unless the listener names a different header. `header`
+    is empty if the system's hooks have no key.
     """
 
     system: str
@@ -76,8 +76,8 @@ class Listener(Entity, eq=False):
     """A URL that gets the hooks in `events`, or all hooks if `events` is empty.
 
     A listener of a `system` other than Cheddar has no product. If it has a `key`, the key is sent in the
-    header `header`. A paused listener gets no hooks. Its hooks wait and hold their invoices, just as if the
-    listener failed (inferred: it has not reviewed the bill yet).
+    header that `header` names. A paused listener gets no hooks. Its hooks wait and hold their invoices, just
+    as if the listener failed (inferred: it has not reviewed the bill yet).
     """
 
     id: int
@@ -126,9 +126,10 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(Entity, eq=False):
-    """The delivery of one hook to one listener. Later hooks may overtake a postponed delivery.
+    """The delivery of one hook to one listener.
 
-    A replay sends an acknowledged hook again. A hook is settled without waiting for its replays.
+    If a planned fault postpones the delivery, later hooks may overtake it. A replay sends an
+    acknowledged hook again. A hook is settled without waiting for its replays.
     """
 
     id: int
@@ -168,7 +169,10 @@ class Hook(Entity, eq=False):
 
     @property
     def account(self) -> tuple[str, str, str]:
-        """The account that the hook is about. Hooks about the same account are sent in order."""
+        """The account that the hook is about.
+
+        Due deliveries about the same account are sent one after the other, oldest first.
+        """
         return self.system, self.product, self.customer
 
     @property
@@ -252,7 +256,7 @@ class Hooks:
         return [listener for listener in self.listeners.values() if listener.wants(product, type, system)]
 
     def about(self, product: str, customer: str) -> Sequence[Hook]:
-        """Return the hooks in the log about a Cheddar customer, oldest first."""
+        """Return the logged hooks that are about a Cheddar customer, oldest first."""
         return tuple(self._about.get((CHEDDAR, product, customer), ()))
 
     def send(
@@ -346,7 +350,7 @@ class Hooks:
         return replay
 
     def cancel(self, delivery: Delivery) -> Hook | None:
-        """Cancel a delivery, so that it no longer holds its invoice (inferred).
+        """Cancel a delivery. It then no longer holds the hook's invoice (inferred).
 
         Returns the hook if the cancellation settles it.
         """

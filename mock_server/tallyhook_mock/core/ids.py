@@ -15,9 +15,9 @@ def text(number: int) -> str:
 
 
 def parse(written: str) -> int | None:
-    """Return the number of an id in a request. The id may be in upper or lower case.
+    """Return the number of an id that a request contains as a UUID, in upper or lower case.
 
-    Returns None if `text` never makes such an id.
+    Returns None if `written` is not an id of this mock's form, which `text` defines.
     """
     try:
         number = int(written[: -len(_TAIL)], 16)

@@ -32,8 +32,8 @@ _EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Divi
 def exact() -> Iterator[None]:
     """Return a context manager in which decimal arithmetic is exact. Everything in the mock runs inside it.
 
-    The pytest plugin runs the mock in a thread with the user's own decimal context. Values that a caller may
-    read later, such as an invoice's total, are calculated with the functions below.
+    A caller, such as a test, may read some values outside this context, for example an invoice's total. Such
+    values are calculated with the functions below, which ignore the caller's decimal context.
     """
     with localcontext(_EXACT):
         yield

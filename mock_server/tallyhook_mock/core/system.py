@@ -30,7 +30,7 @@ class Billed:
 
 
 class BillingSystem(ABC):
-    """The base class of every billing system but Cheddar. A system has accounts, an agenda, and events.
+    """The base class of every billing system except Cheddar. A system has accounts, an agenda, and events.
 
     Attributes:
         actor: the cause of the next events, as the timeline shows it.

@@ -246,7 +246,7 @@ def handler(actions: dict[str, Handler], action: str) -> Handler:
 def _refused(refusal: base.Refusal, id: int, at: datetime) -> Response:
     """Return the answer to a call that is refused: an `<error>` document.
 
-    If `refusal.customer` is set, it is that customer's document with the error in it.
+    If `refusal.customer` is set, the answer is that customer's document with the error in it.
 
     Args:
         refusal: the refusal.

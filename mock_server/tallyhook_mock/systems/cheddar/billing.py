@@ -79,8 +79,9 @@ def draft_invoice(
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
     """Add a draft to its subscription and return the invoice.
 
-    If `instead_of` is given, it is the pending invoice from which the draft was made. That invoice is kept,
-    and its values are replaced with the draft's. Call `plan_billing` afterwards to schedule the bill date.
+    If `instead_of` is given, it is the pending invoice from which the draft was made. In this case, all
+    values of the draft are copied to that invoice, which is returned instead of the draft. Call
+    `plan_billing` afterwards to schedule the bill date.
     """
     if instead_of is None:
         draft.subscription.customer.carried = ()
@@ -232,9 +233,9 @@ def reactivate(
     If the next bill date has not passed, the old period continues and its bill date doesn't change
     (documented). After the bill date, a reactivation is a new sign-up. Its first bill date follows from the
     plan, unless `first_bill` is given (documented; staff 2018). `paid` is an outstanding invoice that was
-    just paid to reactivate the subscription. In this case, the new sign-up is first billed one period later
-    (setting `long_cancel_with_outstanding`). If a bill is due at once and the payment fails, this raises a
-    Refusal (422), and the subscription remains canceled.
+    just paid to reactivate the subscription. If there is such an invoice, the new sign-up is first billed one
+    period later (setting `long_cancel_with_outstanding`). If a bill is due at once and the payment fails,
+    this raises a Refusal (422), and the subscription remains canceled.
 
     Standing: client.
     """
@@ -261,7 +262,7 @@ def _sign_up_again(
     paid: Invoice | None,
     first_bill: datetime | None,
 ) -> None:
-    """Start a new sign-up for a subscription that was still canceled after its bill date.
+    """Start a new sign-up for a subscription that is reactivated after its bill date.
 
     Usage from before the cancellation is not billed, unless the setting `long_cancel_usage` says so
     (inferred). If the new sign-up is billed at once, the bill has no usage, and the counters of non-periodic

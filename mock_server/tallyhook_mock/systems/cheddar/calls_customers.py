@@ -83,7 +83,7 @@ def get_all(call: Call) -> str:
 def list_(call: Call) -> str:
     """Return the customers that pass the filters.
 
-    Unlike `get_all`, this shows only each customer's current subscription and pending invoice (a client).
+    Unlike `get_all`, this shows only each customer's current subscription and pending invoice (client).
     """
     return _listed(call, has_history=False)
 
@@ -176,7 +176,7 @@ def _application(
 ) -> _Application:
     """Read and check a new customer's fields in the documented order: plan, names, code, email, others, card.
 
-    `codes` has the codes of the other customers in the same call, which this customer can't have.
+    `codes` has the codes of the other customers in the same call. This customer can't have any of them.
     """
     terms = parameters.level("subscription")
     plan = _plan(call, terms)
@@ -301,7 +301,7 @@ def edit_customer(call: Call) -> str:
 
 
 def edit_subscription(call: Call) -> str:
-    """Edit a subscription. The fields are at the top level (documented) or in `subscription[…]` (clients)."""
+    """Edit a subscription. The fields are at the top level (documented) or in `subscription[…]` (client)."""
     customer = call.customer()
     terms = call.parameters
     if isinstance(nested := terms.values.get("subscription"), Parameters):

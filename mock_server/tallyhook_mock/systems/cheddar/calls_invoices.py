@@ -68,7 +68,7 @@ def run(call: Call) -> str:
 
 
 def send_email(call: Call) -> str:
-    """Record on the timeline the address that would have received the invoice. The mock sends no email."""
+    """Put the customer's email address on the timeline. The mock doesn't email the invoice."""
     invoice = call.invoice()
     customer = invoice.subscription.customer
     call.state.emit("email", call.at, customer, invoice=invoice, note=customer.details.get("email", ""))

@@ -1,6 +1,7 @@
-"""The handlers of the calls under `/plans` and `/promotions`. Some clients change plans with them.
+"""The handlers of the calls under `/plans` and `/promotions`.
 
-After a plan is deleted, its subscribers keep it unchanged (inferred).
+Some clients change plans with these calls. After a plan is deleted, its subscribers keep it unchanged
+(inferred).
 """
 
 from decimal import Decimal

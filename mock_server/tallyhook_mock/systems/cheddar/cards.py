@@ -54,7 +54,7 @@ def is_given(parameters: Parameters, known: PaymentMethod | None = None) -> bool
 
 
 def read_card_details(parameters: Parameters, *, is_new: bool) -> dict[str, str]:
-    """Read the payer's name and address from a call. They are kept even if the call has no card (clients)."""
+    """Read the payer's name and address from a call. They are kept even if the call has no card (client)."""
     return {name: _detail(parameters, name, {}, is_new=is_new) for name in _LONGEST if name in parameters}
 
 
@@ -177,7 +177,7 @@ def _passes_luhn(number: str) -> bool:
 def _expiration(parameters: Parameters, known: date | None, *, is_required: bool) -> date | None:
     """Return the last day of the month in which a card expires, or `known` if the call has no expiration.
 
-    The month is read from `ccExpiration` (MM/YYYY), or from `ccExpMonth` and `ccExpYear` (a client). If
+    The month is read from `ccExpiration` (MM/YYYY), or from `ccExpMonth` and `ccExpYear` (client). If
     `is_required` is true, a call without an expiration is refused.
     """
     value = parameters.text("ccExpiration")

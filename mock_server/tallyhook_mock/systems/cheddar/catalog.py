@@ -138,7 +138,11 @@ class CheddarListener(Listener):
 
 
 class ProductTable(Table):
-    """A product. If the product already exists, only its `secret` and its lists can be changed."""
+    """A product.
+
+    If the product already exists, the table may only change its `secret` and define plans, promotions,
+    customers and listeners.
+    """
 
     code: Required
     id: Required | None = None
@@ -179,11 +183,11 @@ RulesTable = defstruct(
 
 
 class Section(Table):
-    """Cheddar's keys. They are at the top of a catalogue, not in a section of their own."""
+    """Cheddar's keys. They are at the top level of a catalogue, not in a section of their own."""
 
     schema_: Text = field(default="", name="$schema")
     hook_retry_pauses: list[Required] | None = None
-    rules: RulesTable | None = None  # type: ignore[valid-type]  # made of the settings
+    rules: RulesTable | None = None  # type: ignore[valid-type]  # generated from the settings
     product: ProductTable | None = None
     products: tuple[ProductTable, ...] = ()
     users: tuple[UserTable, ...] = ()
@@ -249,10 +253,10 @@ def read(
 ) -> Callable[[], None]:
     """Check Cheddar's part of a catalogue against `state`. Returns a function that installs it.
 
-    If the catalogue `is_alone`, without sections of other billing systems, it must have a user and a product.
-    Plans and promotions that already exist are replaced. Listeners are registered last, so that they get no
-    hooks about the catalogue's customers. Raises CatalogError for the first mistake, and says where it is.
-    The function that installs it raises CatalogError if a customer is refused.
+    If `is_alone` is true, the catalogue has no sections of other billing systems, and there must be at least
+    one user and one product. Plans and promotions that already exist are replaced. Listeners are registered
+    last, so that they get no hooks about the catalogue's customers. Raises CatalogError for the first
+    mistake, and says where it is. The returned function raises CatalogError if a customer is refused.
     """
     users: dict[str, str] = {}
     for user in table.users:
@@ -332,7 +336,7 @@ def _rules(top: Section) -> Rules | None:
 
 
 def _pauses(top: Section) -> tuple[timedelta, ...] | None:
-    """Return the pauses after each attempt to deliver a hook, or None if the catalogue has none."""
+    """Return the pauses between attempts to deliver a hook, or None if the catalogue has none."""
     if top.hook_retry_pauses is None:
         return None
     pauses = _durations(top.hook_retry_pauses, top, "hookRetryPauses")

@@ -91,7 +91,7 @@ _INVOICE_ORDERS: dict[str, Callable[[Invoice], Any]] = {
 
 
 def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any, ...]:
-    """Return a customer's sort key: the value that `what` reads from the invoice.
+    """Return a customer's sort key: the value that `what` reads from the customer's `invoice`.
 
     Customers without an invoice come first, or last in descending order.
     """

@@ -153,9 +153,10 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
 
     The clock moves to the bill date. Hooks are delivered, and retried on schedule, until they are
     acknowledged. One hour later the invoice is executed. If the customer already has a held or released
-    invoice, the clock only moves until that invoice is executed. After the bill date, the clock moves at most
-    by `within`, even if the invoice is still held. Raises LookupError if there is nothing to bill,
-    ClockBusy if the clock is already being moved, and ValueError if it would reach the end of the calendar.
+    invoice, the clock only moves until that invoice is executed. After the bill date, the clock moves by
+    at most `within`, even if the invoice is still held. Raises LookupError if there is nothing to bill,
+    ClockBusy if the clock is already being moved, and ValueError if the clock would reach the end of the
+    calendar.
     """
     await mock.advance(mock.clock.now(), or_now=True)  # first deliver the hooks that are already due
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)

@@ -355,7 +355,7 @@ def _key(level: Any, name: str, path: str) -> Any:
 
 
 def _like(old: object, new: object) -> object:
-    """Return `new`, or the JSON value that it contains if it is text and `old` is not.
+    """Return `new`. If `new` is text and `old` is not, return the JSON value that the text contains, if any.
 
     Values from the command line are always text.
     """
@@ -372,7 +372,7 @@ def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Even
 
     The event is made from the customer's current data. A `subscriptionBillable` hook is about the outstanding
     invoice, or else the current one. A `transaction` hook is about the latest transaction. A
-    `subscriptionChanged` hook shows the previous subscription, or the current one if there is no other.
+    `subscriptionChanged` hook shows the previous subscription, or else the current one.
     Raises ValueError for an unknown type, or if the customer has no invoice or transaction that the hook
     could show.
     """

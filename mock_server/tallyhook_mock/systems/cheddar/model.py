@@ -120,8 +120,8 @@ class Transaction(Value, frozen=True):
     """A payment attempt for an invoice, a refund, or a void.
 
     A refund or void has a negative amount, and its `parent` is the id of the transaction that paid the
-    invoice. `payment` is the payment method that was used, even if the customer changes it later. `payment`
-    is None if there was nothing to pay, in which case the gateway was not asked.
+    invoice. `payment` is the payment method that was used. It stays the same if the customer gets another
+    one later. `payment` is None if there was nothing to pay, in which case the gateway was not asked.
     """
 
     id: int
@@ -215,7 +215,7 @@ class Invoice(Entity, eq=False):
         """Return a promotion's credits: one line per charge code, at the promotion's percentage (documented).
 
         If a code has both charges and credits, the setting `promotion_base` decides whether the percentage
-        applies to what is left or to the charges alone. Existing credits keep their ids.
+        applies to the charges less the credits or to the charges alone. Existing credits keep their ids.
         """
         if promotion is None:
             return ()
@@ -252,7 +252,10 @@ class Invoice(Entity, eq=False):
 
     @property
     def carried(self) -> Decimal:
-        """The credit that exceeds the charges, as a negative amount, or 0. It is carried forward."""
+        """The amount by which the credits exceed the charges, as a negative amount, or 0 if they don't.
+
+        This credit is carried forward.
+        """
         return min(self.balance, ZERO)
 
     @property

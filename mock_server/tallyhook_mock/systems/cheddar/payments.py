@@ -41,9 +41,9 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     """Execute an outstanding or one-time invoice. Returns whether it is paid now.
 
     If the credits exceed the charges, the invoice is paid with 0.00 without asking the gateway, and the
-    remaining credit is carried forward. A declined invoice remains outstanding. If it bills a period, it is
-    retried, and after the last decline the subscription is canceled (documented). If it is a one-time
-    invoice, it is not retried (setting `declined_one_time`).
+    remaining credit is carried forward. A declined invoice that bills a period remains outstanding and is
+    retried. After the last decline the subscription is canceled (documented). A declined one-time invoice is
+    not retried, and the setting `declined_one_time` decides whether it remains outstanding.
     """
     subscription = invoice.subscription.customer.subscription
     total = invoice.total
@@ -66,10 +66,10 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
 
 
 def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> PaymentMethod | None:
-    """Collect the total of a draft invoice in a call. Returns the payment method, or None if the total is 0.
+    """Collect a draft invoice's total during a call. Returns the payment method, or None if the total is 0.
 
-    If the payment fails, this raises a Refusal (422). A `transaction` hook about the invoice `about` reports
-    the attempt, and nothing else changes (inferred).
+    If the payment fails, this raises a Refusal (422). A declined attempt is reported in a `transaction` hook
+    about the invoice `about`. Nothing else changes (inferred).
 
     Standing: documented.
     """
@@ -165,7 +165,9 @@ def cancel(state: State, subscription: Subscription, type: str, reason: str, at:
 
 
 def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime) -> None:
-    """Refund `amount`, or everything that was collected if `amount` is None. A larger amount is refused.
+    """Refund `amount`, or everything that was collected if `amount` is None.
+
+    An amount larger than what was collected is refused.
 
     Standing: documented.
     """

@@ -82,7 +82,7 @@ class Parameters:
         return self.addressed(name) if isinstance(self._address.get(name), str) else self.text(name)
 
     def addressed(self, name: str) -> str:
-        """Return a parameter's value from the path or the query string. It is empty if there is none."""
+        """Return a parameter's value from the path or the query string, or an empty string if absent."""
         value = self._address.get(name)
         return value.strip() if isinstance(value, str) else ""
 
@@ -99,7 +99,10 @@ class Parameters:
         return Parameters(self.full_name(name))
 
     def texts(self, name: str) -> list[str]:
-        """Return every value of a name that may be repeated, written as `planCode` or `planCode[]`."""
+        """Return every value of a parameter that may be repeated.
+
+        A single value may be sent as `planCode`, several as `planCode[]`.
+        """
         value = self.values.get(name)
         if isinstance(value, Parameters):
             return [value.text(key) for key in value.values]

@@ -1,4 +1,4 @@
-"""The rules that Cheddar's documentation leaves open. Each is a setting with a default and its source.
+"""The rules that Cheddar's documentation leaves open. Each is a setting with a default and a source.
 
 A setting also has a standing: how well its default is known. A catalogue sets the rules in `[rules]`.
 `docs/cheddar.md` is generated from this table.

@@ -45,8 +45,8 @@ def change(
     method and runs no invoice (setting `new_address_while_declined`).
 
     A new payment method, a new plan, or a bill date now or in the past reactivates a canceled subscription.
-    If a payment fails, this raises a Refusal (422) and the change is not made. Only the new payment method
-    and payments made before the failure remain.
+    If a payment fails, this raises a Refusal (422). The change is then undone, except for the new payment
+    method and payments made before the failure.
 
     Standing: staff 2010, 2014, 2015; recorded.
     """
@@ -172,7 +172,7 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """Stop waiting for PayPal. The subscription remains canceled by the customer (inferred)."""
+    """Stop waiting for PayPal. The subscription stays canceled, as if by the customer (inferred)."""
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred

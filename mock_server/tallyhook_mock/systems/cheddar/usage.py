@@ -67,7 +67,7 @@ def set_quantity(
     """
     invoice = target(customer, outstanding=outstanding)
     if invoice.type is InvoiceType.ONE_TIME:
-        raise not_found("No outstanding invoice found")  # inferred: such an invoice has no counters
+        raise not_found("No outstanding invoice found")  # inferred: a one-time invoice has no counters
     planned = invoice.plan.item(item)
     if planned is None:
         raise not_found(f"Item not found (code={item})")

@@ -55,7 +55,7 @@ def quoted(value: str) -> str:
 
 
 def text(parameters: Parameters, name: str, longest: int = 255) -> str:
-    """Read an optional text of at most `longest` characters."""
+    """Read an optional string of at most `longest` characters."""
     value = parameters.text(name)
     if len(value) > longest:
         message = f"{quoted(value)} is more than {longest} characters long"

@@ -1,8 +1,9 @@
 """Writes Cheddar's XML documents, with their elements in the recorded order.
 
 Every call is answered with a document, so documents are written as text, which is faster than building a
-tree. An empty value becomes an empty element or is left out, as in the recorded documents. If none of these
-shows it, an empty value becomes an empty element, and an empty group is left out (inferred).
+tree. An empty value becomes an empty element or is left out, as in the recorded documents. For cases
+that no recorded document shows, an empty value becomes an empty element, and an empty group is left out
+(inferred).
 """
 
 import re
@@ -78,7 +79,7 @@ def escape(text: str) -> str:
     return text
 
 
-@lru_cache(4096)  # documents repeat the same few times
+@lru_cache(4096)  # the same few points in time are shown again and again
 def moment_text(at: datetime | None) -> str:
     """Return a time as `2026-01-01T00:00:00+00:00`, or an empty string for None."""
     return at.isoformat(timespec="seconds") if at else ""
