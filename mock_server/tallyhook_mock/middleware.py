@@ -42,7 +42,7 @@ _LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
 class Aim(Value, frozen=True):
     """What a call is about: its action, and the codes of its product and customer, empty if unknown.
 
-    `on_outstanding` tells whether the call concerns an outstanding invoice. In a system without products,
+    `on_outstanding` tells whether the call concerns an outstanding invoice. In systems other than Cheddar,
     `customer` is the account, and the account's timeline shows the faults that were applied to the call.
     """
 

@@ -448,7 +448,7 @@ class Mock:
         return armed
 
     def strike(self, aim: Aim) -> Fault | None:
-        """Return the fault to apply to a call, or None. The fault is also added to the timeline."""
+        """Return the fault to apply to a call, and add it to the timeline. Returns None if there is none."""
         if self.faults.are_over:
             return None
         self.persistence.record(

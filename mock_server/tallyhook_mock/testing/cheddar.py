@@ -120,12 +120,12 @@ class Cheddar(Asserts):
     ) -> str:
         """Send hooks to an ASGI or WSGI application, without a socket. Returns the URL of the listener.
 
-        `path` is the application's path for hooks. If `events` is empty, the application gets all hooks.
-        An ASGI application runs in a separate thread with its own event loop. Its lifespan startup runs first, and
-        its shutdown at the end of the test. Raises RuntimeError if the startup fails. Pass `lifespan=False`
-        if something else runs the lifespan. A WSGI application runs in worker threads. A listener has 5 real
-        seconds to answer. `app` may also be the URL of a listener on this machine. Raises ValueError for any
-        other URL.
+        `path` is the application's path for hooks. If `events` is empty, the application gets all hooks. An
+        ASGI application runs in a separate thread with its own event loop. Its lifespan startup runs first,
+        and its shutdown at the end of the test. Raises RuntimeError if the startup fails. Pass
+        `lifespan=False` if something else runs the lifespan. A WSGI application runs in worker threads. A
+        listener has 5 real seconds to answer. `app` may also be the URL of a listener on this machine. Raises
+        ValueError for any other URL.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
