@@ -67,7 +67,7 @@ def is_console(path: str) -> bool:
 
 
 def _may_change(scope: Scope) -> bool:
-    """Return whether the journal records a call: whether the call may change the mock's state.
+    """Return whether a call may change the mock's state, and so must be recorded in the journal.
 
     Calls that move the clock are not recorded, because each step that they cause is recorded.
     """

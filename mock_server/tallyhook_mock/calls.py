@@ -20,8 +20,8 @@ class CallMade(Value, frozen=True):
 
     `at` is the time on the mock's clock. `seconds` is the real time that the call took. `status` is None if
     the connection was dropped. `reason` is the error text of a refused call. `fault` is the kind of the
-    planned fault that was applied to the call, or empty. In a system without customers, `customer` is the
-    account.
+    planned fault that was applied to the call, or empty. In systems other than Cheddar, `customer`
+    is the account, which is a customer or a subscription.
     """
 
     number: int

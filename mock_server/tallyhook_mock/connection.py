@@ -64,7 +64,7 @@ def droppable(scope: Scope, close: Callable[[], object]) -> Scope:
 
 
 async def drop(scope: Scope, receive: Receive) -> None:
-    """Close the TCP connection after the bytes sent so far, and return once it is closed.
+    """Send what was written so far, then close the TCP connection. Returns once it is closed.
 
     Raises RuntimeError if the server can't drop connections.
     """

@@ -147,7 +147,7 @@ class Deliveries:
 
     @exact()
     def report(self, delivery: Delivery, attempts: list[Attempt]) -> None:
-        """Record the attempts of a delivery. This may release the invoice that waits for the hook."""
+        """Record the attempts of a delivery. This may release the invoice that is waiting for the hook."""
         mock = self._mock
         mock.persistence.record("attempts", (delivery.hook.id, delivery.id, attempts))
         for attempt in attempts:

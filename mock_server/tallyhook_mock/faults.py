@@ -74,7 +74,8 @@ class Fault(_OfKind, frozen=True, kw_only=True):
     Args:
         action: the action of a matching call, such as `customers/add-charge`. If empty, every call matches.
         type: the type of a matching hook, such as `subscriptionBillable`. If empty, every hook matches.
-        customer: the customer's code. If empty, every customer matches, and every call without a customer.
+        customer: the customer's code. If empty, every call and every hook matches, even a call without a
+            customer.
         seconds: how long a call is delayed (LATENCY), or how long a listener has to answer (TIMEOUT), in real
             seconds.
         status: the HTTP status of an ERROR: 500, 502 or 503.
@@ -113,7 +114,7 @@ class Fault(_OfKind, frozen=True, kw_only=True):
 
     @property
     def most(self) -> int | None:
-        """How many times the fault applies at most. None if there is no limit."""
+        """The maximum number of times that the fault applies. None if there is no limit."""
         return 1 if self.times is None and self.probability is None else self.times
 
 
@@ -123,7 +124,8 @@ _SPECIAL = frozenset(name for options in OPTIONS.values() for name in options)
 class Armed:
     """A planned fault with its counts.
 
-    `met` counts the calls or deliveries that matched the fault, `struck` those to which it was applied.
+    `met` counts the calls or deliveries that matched the fault before it reached its limit. `struck` counts
+    those to which it was applied.
     """
 
     def __init__(self, fault: Fault) -> None:
@@ -145,7 +147,7 @@ class Armed:
 
 
 class Faults:
-    """All planned faults. If several match a call or delivery, only the one planned first is applied."""
+    """All planned faults. If several apply to a call or delivery, only the one planned first is used."""
 
     def __init__(self) -> None:
         self._armed: list[Armed] = []

@@ -1,9 +1,10 @@
 """The files in which a mock with `--state FILE` stores its state, so that it survives a crash.
 
-FILE is a snapshot. FILE.log records everything that happened after it, in order and with the time of the
-mock's clock: each call that may change something, each step of a billing system, and each delivery attempt.
-The billing rules depend on nothing else, so replaying the log restores the same state. A call is answered
-only after its record is on the disk. Calls that wait at the same time share one flush to the disk.
+FILE is a snapshot. FILE.log records everything that happened after the snapshot, in order and with the time
+on the mock's clock: each call that may change something, each step of a billing system, and each delivery
+attempt. The billing rules depend on nothing else, so replaying the log restores the same state. A call is
+answered only after its record is on the disk. Calls that are waiting at the same time share one flush to the
+disk.
 """
 
 import asyncio
@@ -102,7 +103,7 @@ class Journal:
         return self._length > _LONGEST
 
     def append(self, record: Record) -> None:
-        """Append a record to the log. It is on the disk once `durable` returns."""
+        """Append a record to the log. The record is on the disk once `durable` returns."""
         line = msgspec.msgpack.encode(record)
         self._buffer.append(len(line).to_bytes(4) + zlib.crc32(line).to_bytes(4) + line)
         self._length += len(line) + 8

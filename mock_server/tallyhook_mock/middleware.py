@@ -42,7 +42,7 @@ _LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
 class Aim(Value, frozen=True):
     """What a call is about: its action, and the codes of its product and customer, empty if unknown.
 
-    `on_outstanding` tells whether the call concerns an outstanding invoice. In a system without products,
+    `on_outstanding` tells whether the call concerns an outstanding invoice. In systems other than Cheddar,
     `customer` is the account, and the account's timeline shows the faults that were applied to the call.
     """
 
@@ -59,7 +59,8 @@ class Face(Value, frozen=True):
     Attributes:
         serves: returns whether a path belongs to the API.
         aim: returns what a request is about, or None if the request isn't a call. It also accepts calls that
-            the API would refuse, because a fault may apply to them. If `aim` is None, no faults apply.
+            the API would refuse, because a fault may apply to them. If the API has no `aim`, no faults
+            apply.
         refused: returns the answer for an ERROR or LOCK fault, in the system's format.
     """
 
@@ -118,7 +119,7 @@ def api_app(
     if the body is longer than `max_body` bytes. Nothing is awaited while `respond` runs, so each call sees a
     consistent state. `changed` is called after each call, before its response is sent, to log the call's
     events. If `respond` raises a Refusal, `refused` turns it into the response. Any other exception is
-    logged, and the response is made from `broken`.
+    logged, and `refused` turns `broken` into the response.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,9 +141,9 @@ def api_app(
 
 
 def basic_user(users: Mapping[str, str], authorization: str) -> str | None:
-    """Return the name of the user with the credentials in a header Authorization. None if no user has them.
+    """Return the name of the user whose credentials an Authorization header contains.
 
-    `users` maps names to passwords.
+    Returns None if it doesn't contain the credentials of any user. `users` maps names to passwords.
     """
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":

@@ -61,8 +61,8 @@ class Mock:
     """The mock billing server, without networking. `create_app` makes an ASGI application from it.
 
     `catalog` is the content of a catalogue file as a mapping, or None for the small default catalogue.
-    `start` is an aware datetime, or None for the present. With a `seed`, the ids are the same in every run
-    and after every reset. Without a seed, they differ after each start and each reset, so that a listener
+    `start` is an aware datetime, or None for the current time. With a `seed`, the ids are the same in every
+    run and after every reset. Without a seed, they differ after each start and each reset, so that a listener
     never mistakes a new hook for an old one. While `running` or the application's lifespan is entered, the
     mock sends hooks, and bills as time passes. Call all methods in the event loop in which the mock runs.
     """
@@ -80,8 +80,8 @@ class Mock:
     ) -> None:
         """Raises CatalogError if the catalogue can't be used.
 
-        A `journal` keeps the mock's state on disk. If it contains a saved state, `running` restores it. Then
-        `catalog` is ignored, and `start` and `mode` apply only to a reset.
+        A `journal` keeps the mock's state on disk. If it contains a saved state, `running` restores that
+        state. In that case, `catalog` is ignored, and `start` and `mode` apply only to a reset.
         """
         self.persistence = Persistence(self, journal)
         self.snapshots: dict[str, bytes] = {}
@@ -132,7 +132,7 @@ class Mock:
 
     @exact()
     def add_catalog(self, catalog: Mapping[str, object]) -> None:
-        """Add the content of another catalogue, until the next reset. Plans that already exist are replaced.
+        """Add the content of another catalogue. It replaces plans with the same codes. A reset undoes this.
 
         Raises CatalogError if `catalog` can't be used.
         """
@@ -294,7 +294,7 @@ class Mock:
     # -- commands
 
     def product(self, code: str | None = None) -> Product:
-        """Return the product with this code, which is optional if there is only one product.
+        """Return the product with this code. The code is optional if there is only one product.
 
         Raises LookupError if there is no such product.
         """
@@ -345,7 +345,7 @@ class Mock:
     def pause(self, listener: Listener) -> None:
         """Stop sending hooks to a listener until it is resumed.
 
-        Until then its hooks wait, and an invoice that waits for such a hook stays held.
+        Until then, the listener's hooks are kept, and an invoice that is waiting for one of them stays held.
         """
         self.state.hooks.pause(listener)
         self.notifier.beat()
@@ -448,7 +448,7 @@ class Mock:
         return armed
 
     def strike(self, aim: Aim) -> Fault | None:
-        """Return the fault to apply to a call, or None. The fault is also added to the timeline."""
+        """Return the fault to apply to a call, and add it to the timeline. Returns None if there is none."""
         if self.faults.are_over:
             return None
         self.persistence.record(
@@ -504,9 +504,9 @@ class Mock:
 
         Everything that becomes due on the way is done at its own time. While a listener works on a hook, the
         clock stands still, and the listener's calls are answered. Whatever is already due is done first, so
-        moving the clock by zero waits for unfinished deliveries. Raises ClockBusy while another call moves
-        the clock. Raises ValueError for a moment in the past (unless `or_now` is true), or after the year
-        7999, the last year of the mock's clock.
+        moving the clock by zero waits for unfinished deliveries. Raises ClockBusy if another call is already
+        moving the clock. Raises ValueError for a moment in the past (unless `or_now` is true), or after the
+        year 7999, the last year of the mock's clock.
         """
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
@@ -592,7 +592,7 @@ class Mock:
         return due <= self.clock.now()
 
     def caught_up(self) -> datetime:
-        """Do everything that is due, record it in the journal, and return the current time."""
+        """Do and record everything that is due in the billing systems, and return the current time."""
         while self.step():
             continue
         return self.clock.now()

@@ -6,11 +6,11 @@ __all__ = ["Notifier"]
 
 
 class Notifier:
-    """Counts changes, and wakes the tasks that wait for the next change. It belongs to one event loop."""
+    """Counts changes, and wakes the tasks that are waiting for the next one. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._next: asyncio.Event | None = None  # set only while a task waits
+        self._next: asyncio.Event | None = None  # set only while a task is waiting
 
     def beat(self) -> None:
         self.count += 1

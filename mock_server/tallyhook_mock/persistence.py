@@ -44,7 +44,7 @@ class Persistence:
     def record(self, kind: str, content: object = None) -> None:
         """Record an action before it is carried out.
 
-        The action's effect may depend only on the record and on the mock's state, so that it can be replayed.
+        The action's effect must depend only on the record and the mock's state, so that it can be replayed.
         """
         if self._journal is not None and not self._is_replaying:
             clock = self._mock.clock
@@ -56,9 +56,9 @@ class Persistence:
     def recorded(self, app: ASGIApp, name: str, is_recorded: Callable[[Scope], bool]) -> ASGIApp:
         """Return `app`, wrapped so that its calls are recorded before they are carried out.
 
-        `is_recorded` tells whether to record a call. A recorded call is answered once its record is on the
-        disk. Other calls also wait for the earlier records, because their answers may show changes that are
-        not on the disk yet.
+        `is_recorded` tells whether to record a call. A recorded call is answered only once its record is on
+        the disk. Other calls also wait for the earlier records, because their answers may show changes that
+        are not on the disk yet.
         """
         journal = self._journal
         if journal is None:

@@ -141,15 +141,15 @@ def _place(url: str) -> str:
 def hook_headers(body: bytes, product: Product, id: int, at: datetime | None = None) -> dict[str, str]:
     """Return the headers of a hook with this body and id, signed with its product's scheme.
 
-    `at` is the time in the signature, if the scheme has one. If it is None, the signature has the real time,
-    not the mock's, because listeners compare it with their own clock.
+    `at` is the time in the signature, if the scheme has one. If `at` is None, the signature has the real
+    time, not the mock's, because listeners compare it with their own clock.
     """
     scheme = signing.SCHEMES[product.signature]
     return UNSIGNED | scheme.sign(body, product.secret, id=ids.text(id), at=at or datetime.now(UTC))
 
 
 def keyed_headers(listener: Listener) -> dict[str, str]:
-    """Return the headers of an unsigned hook. If the listener has a key, they contain it in Base64."""
+    """Return the headers of an unsigned hook, including the listener's key in Base64 if it has one."""
     key = {listener.header: base64.b64encode(listener.key.encode()).decode()} if listener.header else {}
     return UNSIGNED | key
 
@@ -171,7 +171,7 @@ async def attempt_delivery(
     fault: Fault | None,
     now: Callable[[], datetime],
 ) -> list[Attempt]:
-    """Send a hook to its listener, or twice at the same time if `fault` duplicates it.
+    """Send a hook to its listener once, or twice at the same time if `fault` is a DUPLICATE.
 
     Returns the attempts in the order in which to record them: acknowledged ones first, because they end the
     delivery.

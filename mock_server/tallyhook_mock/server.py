@@ -123,8 +123,8 @@ def own_process() -> None:
 
     Scanning 100,000 customers for garbage takes half a second, during which no call is answered. Call this
     function to make Python scan after every 700,000 new objects (about 90,000 customers) instead of every
-    70,000. Memory that a reset frees may stay in use until the next scan. Don't call this function in a
-    process that does other work. `serve` and `create_app` don't call it.
+    70,000. The memory of the objects that a reset deletes may stay in use until the next scan. Don't call
+    this function in a process that does other work. `serve` and `create_app` don't call it.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _SEARCHES)
@@ -200,7 +200,8 @@ class Server:
     def advance(self, by: str) -> Counter[str]:
         """Move the clock by a duration such as `1mo`, `36d` or `1h`.
 
-        Returns how many events of each kind happened. Raises ClockBusy while another call moves the clock.
+        Returns how many events of each kind happened. Raises ClockBusy if another call is already
+        moving the clock.
         """
         return self._wait(self.mock.advance(parse_duration(by)))
 
@@ -231,7 +232,7 @@ class Server:
         return self.call(found)
 
     def timeline(self, customer: str, product: str | None = None, *, system: str = "cheddar") -> "Life":
-        """Return what happened to a customer. `product` is optional if there is only one product.
+        """Return the timeline of a customer. `product` is optional if there is only one product.
 
         For a `system` other than Cheddar, leave out `product`, and pass the id of a customer (`fusebill`) or
         of a subscription (`cleverbridge`, `chargemonk`) as `customer`. The result is a sequence of entries,
@@ -294,7 +295,7 @@ class Server:
 
 
 class NotifyingServer(uvicorn.Server):
-    """A uvicorn server that calls `ready` after its startup, whether or not that succeeded; see `started`."""
+    """A uvicorn server that calls `ready` after its startup. Then `started` shows whether that succeeded."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)

@@ -22,9 +22,9 @@ IGNORED = "ignored"
 class Entry(Value, frozen=True):
     """One entry of a timeline.
 
-    `invoice` is an invoice number. `amount` is the amount of a transaction, a charge, or a credit, which is
-    negative. `item` is the code of an item or a charge. `quantity` is an item's new quantity. A field that
-    doesn't apply is None or empty.
+    `invoice` is an invoice number. `amount` is the amount of a transaction, charge or credit. A credit's
+    amount is negative. `item` is the code of an item or a charge. `quantity` is an item's new quantity. A
+    field that doesn't apply is None or empty.
     """
 
     at: datetime
@@ -54,7 +54,7 @@ class Timeline:
     def numbered(self, account: str, *, system: str = CHEDDAR, product: str = "") -> Mapping[int, Entry]:
         """Return an account's entries by number.
 
-        The account's first entry has number 1. Dropping old entries doesn't change the other numbers.
+        The account's first entry has number 1. Dropping old entries doesn't change the numbers of the others.
         """
         key = (system, product, account)
         return dict(enumerate(self._entries.get(key, ()), self._dropped.get(key, 0) + 1))

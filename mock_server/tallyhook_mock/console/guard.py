@@ -33,7 +33,7 @@ _HEADERS = {
 
 
 def _pass_for(token: str) -> str:
-    """Return a cookie that proves that a browser sent the token. The token can't be read from it."""
+    """Return a cookie that proves that a browser sent the token. The token can't be read from the cookie."""
     return hmac.new(token.encode(), b"tallyhook console", hashlib.sha256).hexdigest()
 
 

@@ -24,8 +24,8 @@ V = TypeVar("V")
 class Shown:
     """One page of a list: its entries `first` to `last` of `count`, and the URLs of other pages.
 
-    `sort` is the name of the requested order, after a `-` if the order is descending. `orders` maps the name
-    of each possible order to the URL of the list in that order.
+    `sort` is the name of the requested order, with a `-` before it if the order is descending. `orders` maps
+    the name of each possible order to the URL of the list in that order.
     """
 
     items: tuple[Any, ...]

@@ -79,7 +79,7 @@ def books_of(systems: Systems) -> list[Books]:
 
 
 def account_values(request: Request, system: str, account: Any) -> dict[str, Any]:
-    """Return the values that the page of every account needs: its picture, forecast, bills and timeline."""
+    """Return the values that every account's page needs: its picture, forecast, bills and timeline."""
     mock, key = mock_of(request), str(account.id)
     return {
         # The picture is safe HTML: `paint` escapes all text from outside.

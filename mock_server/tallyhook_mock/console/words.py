@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 
 
 def moment(at: datetime) -> Markup:
-    """Return a `<time>` element such as `2026-02-01 12:00:00`. All times in the console are UTC."""
+    """Return a `<time>` element that shows a moment as `2026-02-01 12:00:00`. The console's times are UTC."""
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
 
 

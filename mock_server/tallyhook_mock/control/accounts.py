@@ -71,7 +71,7 @@ def _routes(name: str, accounts: str) -> list[Route]:
 
     @asks("invoices")
     async def forecast(request: Request) -> JSONResponse:
-        """Return the account's next invoices if nothing changes. `invoices` is how many (default: 3)."""
+        """Return the account's next invoices if nothing changes. `invoices` sets how many (default: 3)."""
         count = wanted(request.query_params)
         system, _, key = found(request)
         return JSONResponse(coming(key, system.forecast(key, count)))

@@ -62,7 +62,7 @@ class TriggerTable(Table):
 
 @takes(TriggerTable)
 async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
-    """Send a hook of a `type` about a `customer`'s present state. The customer doesn't change."""
+    """Send a hook of a `type` about a `customer`'s current state. The customer doesn't change."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     try:

@@ -54,7 +54,7 @@ async def delete(request: Request) -> Response:
 
 
 async def pause(request: Request) -> JSONResponse:
-    """Stop sending hooks to the listener until it is resumed. Its hooks wait until then."""
+    """Stop sending hooks to the listener until it is resumed. Until then, its hooks are kept."""
     listener = _named(request)
     mock_of(request).pause(listener)
     return JSONResponse(_shown(listener))

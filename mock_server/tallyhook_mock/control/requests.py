@@ -110,7 +110,10 @@ def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable
 
 
 def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
-    """Decorate a handler that reads the request's body itself. `kind` returns the class that documents it."""
+    """Decorate a handler that reads the request's body itself.
+
+    `kind` returns the class that documents the body.
+    """
 
     def decorated(handler: Handler) -> Handler:
         handler.__dict__["holds"] = kind
@@ -170,7 +173,11 @@ def text(values: Mapping[str, Any], name: str) -> str:
 
 
 def named_product(request: Request, code: str | None) -> Product:
-    """Return the product with this code. None means the only product. Answers 400 or 404 if there is none."""
+    """Return the product with this code, or the only product if `code` is None.
+
+    Answers 404 for an unknown code and 400 for an empty code. Also answers 400 if `code` is None and there
+    isn't exactly one product.
+    """
     if code == "":
         raise bad("product: a string is required")
     try:

@@ -22,7 +22,7 @@ _LAST_CALLS = 20
 
 
 def last_billed(customer: Customer) -> Invoice | None:
-    """Return the customer's newest invoice that is no longer open, paid or not. None if there is none."""
+    """Return the newest invoice that is no longer open, whether or not it is paid. None if there is none."""
     closed = [invoice for invoice in customer.invoices if invoice.state is not InvoiceState.OPEN]
     return max(closed, key=lambda invoice: (invoice.billing_at, invoice.number), default=None)
 
@@ -57,7 +57,7 @@ class Asserts:
     def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:
         """Assert the quantity of an item in the billed period.
 
-        If `current` is true, the quantity in the current period is checked.
+        If `current` is true, the quantity in the current period is checked instead.
         """
         bill, shown = self._bill(customer, current=current)
         expected, where = _decimal(quantity), _where(customer, bill, current=current)
@@ -75,7 +75,8 @@ class Asserts:
     ) -> None:
         """Assert that the bill has exactly `times` custom charges with this code and amount.
 
-        If `times` is 0, there must be no such charge. If `current` is true, the open invoice is checked.
+        If `times` is 0, there must be no such charge. If `current` is true, the open invoice is checked
+        instead.
         """
         self._assert_line(customer, code, _decimal(amount), "charge", times, current=current)
 
@@ -85,7 +86,7 @@ class Asserts:
         """Assert that the bill has exactly `times` credits with this code and amount.
 
         `amount` is positive. If `times` is 0, there must be no such credit. If `current` is true, the open
-        invoice is checked.
+        invoice is checked instead.
         """
         credit = _decimal(amount)
         if credit <= 0:
@@ -238,7 +239,7 @@ def _where(customer: str, bill: Bill | None, *, current: bool = False) -> str:
 
 
 def _require(action: str, calls: list[CallMade]) -> None:
-    """Raise ValueError for an unknown call, because a misspelt one would pass as never called."""
+    """Raise ValueError for an unknown action, because a misspelt one would pass as never called."""
     if action not in actions() and all(call.action != action for call in calls):
         near = get_close_matches(action, actions(), 1)
         raise ValueError(f"there is no call {action!r}" + (f": did you mean {near[0]!r}?" if near else ""))

@@ -1,4 +1,4 @@
-"""An immutable copy of an invoice, which prints as a bill."""
+"""An immutable copy of an invoice. Printing the copy shows a bill."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A copy of an invoice, which doesn't change when the invoice does.
+    """A copy of an invoice. The copy doesn't change when the invoice does.
 
     `state` is `open`, `held`, `released`, `unpaid`, `lapsed`, `paid` or `void`. `quantities` maps item codes
     to the quantities in the invoice's period. `total` is the amount to pay, including tax and never below 0.

@@ -86,7 +86,8 @@ class Cheddar(Asserts):
         """Add a customer with a valid card, who subscribes to `plan` now.
 
         `items` maps item codes to the quantities used so far. No hook is sent. To get a hook, create the
-        customer with a client's `new_customer` instead. Raises CatalogError for invalid values.
+        customer with the method `new_customer` of a `tallyhook.Client` instead. Raises CatalogError for
+        invalid values.
         """
         self._add("customers", customer_table(code, plan, items or {}, fields))
 
@@ -119,12 +120,12 @@ class Cheddar(Asserts):
     ) -> str:
         """Send hooks to an ASGI or WSGI application, without a socket. Returns the URL of the listener.
 
-        `path` is the application's path for hooks. If `events` is empty, it gets all hooks. An ASGI
-        application runs in a separate thread with its own event loop. Its lifespan startup runs first, and
-        its shutdown at the end of the test. Raises RuntimeError if the startup fails. Pass `lifespan=False`
-        if something else runs the lifespan. A WSGI application runs in worker threads. A listener has 5 real
-        seconds to answer. `app` may also be the URL of a listener on this machine. Raises ValueError for any
-        other URL.
+        `path` is the application's path for hooks. If `events` is empty, the application gets all hooks. An
+        ASGI application runs in a separate thread with its own event loop. Its lifespan startup runs first,
+        and its shutdown at the end of the test. Raises RuntimeError if the startup fails. Pass
+        `lifespan=False` if something else runs the lifespan. A WSGI application runs in worker threads. A
+        listener has 5 real seconds to answer. `app` may also be the URL of a listener on this machine. Raises
+        ValueError for any other URL.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
@@ -159,9 +160,9 @@ class Cheddar(Asserts):
 
         The clock moves to the bill date. Hooks are delivered, and retried on their schedule until they are
         acknowledged. An hour later, the invoice is executed. If an earlier invoice is already held or
-        released, only the earlier one is finished. After the bill date, the clock moves by at most `within`,
-        even if the invoice is still held. Raises LookupError if the customer doesn't exist, or has nothing to
-        bill.
+        released, only that earlier invoice is finished. After the bill date, the clock moves by at most
+        `within`, even if the invoice is still held. Raises LookupError if the customer doesn't exist, or has
+        nothing to bill.
         """
         return self._world.wait(lambda: self._bill_period(customer, within))
 

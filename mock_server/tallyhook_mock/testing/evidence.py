@@ -38,7 +38,7 @@ def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
 
 
 def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
-    """Yield a line with the usage of the current period, which may have been reported there by mistake."""
+    """Yield a line with the current period's usage, in case usage was reported there by mistake."""
     current = customer.subscription.current
     if current is not None and current is not invoice and current.usage:
         counted = (f"{code} {quantity_text(usage.quantity)}" for code, usage in current.usage.items())
@@ -46,7 +46,7 @@ def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
 
 
 def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each delivery attempt. If equal attempts follow, one more row says how many."""
+    """Yield a row for each delivery attempt. Repetitions of an attempt share one row, which counts them."""
     for hook in hooks:
         for delivery in hook.deliveries:
             where = f"{hook.type} to {delivery.listener.url}"

@@ -52,9 +52,9 @@ class SignedHook:
 def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: datetime | None) -> SignedHook:
     """Return a signed hook about the customer's current state, dated `at`.
 
-    `signed_at` is the time in the signature, if the signature scheme has one. If it is None, the signature
-    has the real time, because listeners compare it with their own clock. Raises ValueError for an unknown
-    type, or if the customer has nothing that the hook could be about.
+    `signed_at` is the time in the signature, if the signature scheme has one. If `signed_at` is None, the
+    signature has the real time, because listeners compare it with their own clock. Raises ValueError for an
+    unknown type, or if the customer has nothing that the hook could be about.
     """
     product = customer.product
     content = body(event_about(customer, type, at, "operator"))

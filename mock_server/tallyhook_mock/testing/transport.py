@@ -46,7 +46,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 def routes(base_url: str, transport: httpx.BaseTransport) -> Iterator["respx.MockRouter"]:
     """A context in which the transport answers calls to `base_url`. Yields the respx router.
 
-    The router has a route for each API call, such as `router["customers/add-charge"]`. With this route, a
+    The router has a route for each API call, such as `router["customers/add-charge"]`. With such a route, a
     test can count the calls or give another answer. Requests to other URLs go to the network.
     """
     import respx

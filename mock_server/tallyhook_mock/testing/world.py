@@ -130,7 +130,7 @@ class World:
     ) -> AsyncIterator[str]:
         """Register an ASGI application as a listener that runs in the caller's event loop.
 
-        After this context, its hooks wait. They are delivered once a listener is registered at the same path.
+        After this context, the listener's hooks wait until a listener is registered at the same path.
         """
         if not is_asgi(app):
             raise TypeError("a WSGI application has no event loop to run in: use cheddar.listener(app)")
