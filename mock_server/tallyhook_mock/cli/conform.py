@@ -65,7 +65,7 @@ write_option = click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Save the rules that the server follows in this TOML file, as settings for a mock.",
+    help="A TOML file to write the server's rules to, as settings for a mock.",
 )
 assumed_option = click.option(
     "--rules",

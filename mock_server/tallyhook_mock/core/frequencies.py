@@ -20,7 +20,7 @@ def add_months(moment: datetime, months: int) -> datetime:
 
 
 def run_over(moment: datetime, months: int) -> datetime:
-    """Return the time `months` later.
+    """Return the time that is `months` months after `moment`.
 
     A missing day runs over into the next month: one month after 31 August is 1 October.
     """

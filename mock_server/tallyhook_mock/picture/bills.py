@@ -47,7 +47,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """An item whose quantity over time is drawn.
+    """An item whose quantity is drawn over time.
 
     If `is_billed` is true, bills have lines for the quantity. `measure` is the label in front of the largest
     quantity, such as `up to`.

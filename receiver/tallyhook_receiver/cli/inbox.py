@@ -168,7 +168,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
 @key_argument
 @url_option
 @click.option("--ours", metavar="CHARGE_ID", help="The hook's review added the charge with this id.")
-@click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
+@click.option("--never-added", is_flag=True, help="The charge in question was definitely never added.")
 @click.option("--accept", is_flag=True, help="Accept the invoice with the content that `inbox show` shows.")
 @click.option(
     "--adding",

@@ -46,7 +46,7 @@ class _Asked:
 class Commits:
     """Runs operations in the order in which they are queued, and commits them in batches.
 
-    An operation that raises LeaseLost or InboxUnavailable must not have written anything. Only this operation
+    An operation that raises LeaseLost or InboxUnavailable must not have written anything. Only that operation
     fails, and the rest of its batch is committed. Any other exception makes the whole batch fail.
 
     `name` is the inbox's name in error messages. `connect` opens the connection. `check` is called before

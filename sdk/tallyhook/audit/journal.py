@@ -73,7 +73,7 @@ class Journal(Protocol):
     """Stores an audit's entries."""
 
     def entries(self, window: str) -> Sequence[Entry]:
-        """Return the entries of one window, oldest first."""
+        """Return the entries about one window (see `Window`), oldest first."""
 
     def append(self, entry: Entry) -> None:
         """Append an entry, and return once it is durable."""

@@ -139,7 +139,7 @@ def update_subscription_item(
     """Set an item's quantity. `quantity` replaces the old quantity; it isn't added.
 
     The new quantity applies to all later intervals until you set it again. If `preview` is True, nothing
-    changes, and the result has prices. If `preview` is False, the result may not have prices.
+    changes, and the result includes prices. Otherwise the result may lack prices.
 
     `product_id` is the id of the item's product. If you pass another product's id, the item moves to that
     product (inferred). You may omit `product_id` if `item` is a model. `price`, `currency` and `is_gross` set

@@ -194,7 +194,7 @@ def _nothing_else(fields: Mapping[str, str]) -> None:
 
 
 def _invoice(state: State, bill: Bill) -> dict[str, Any]:
-    """Return an invoice with the fields on the vendor's page.
+    """Return an invoice with the fields that the vendor's documentation shows.
 
     Fields that have no value in the mock are left out.
     """

@@ -142,7 +142,10 @@ def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
 
 
 async def create(mock: Mock, form: Form) -> str:
-    """Create a subscription with the add-ons that are ticked. Each may have a number of billing cycles."""
+    """Create a subscription with the add-ons that are ticked.
+
+    Each add-on may be limited to a number of billing cycles.
+    """
     chosen = []
     for code in mock.systems.of(State).add_ons:
         if f"addOn-{code}" in form:

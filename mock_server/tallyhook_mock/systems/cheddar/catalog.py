@@ -183,7 +183,7 @@ RulesTable = defstruct(
 
 
 class Section(Table):
-    """Cheddar's keys. They are at the top level of a catalogue, not in a section of their own."""
+    """Cheddar's entries in a catalogue. They are at its top level, not in a section of their own."""
 
     schema_: Text = field(default="", name="$schema")
     hook_retry_pauses: list[Required] | None = None
