@@ -105,17 +105,21 @@ class Held:
             yield client
 
 
-@asynccontextmanager
-async def held() -> AsyncIterator[Held]:
-    """A customer whose invoice is held by a hook that is not acknowledged."""
-    bodies: list[bytes] = []
+def refusing(bodies: list[bytes]) -> Starlette:
+    """A listener that keeps the bodies of hooks and acknowledges none."""
 
     async def keep(request: Request) -> Response:
         bodies.append(await request.body())
         return Response(status_code=503)
 
-    app = Starlette(routes=[Route("/hooks", keep, methods=["POST"])])
-    async with stage() as on, serving(app) as url:
+    return Starlette(routes=[Route("/hooks", keep, methods=["POST"])])
+
+
+@asynccontextmanager
+async def held() -> AsyncIterator[Held]:
+    """A customer whose invoice is held by a hook that is not acknowledged."""
+    bodies: list[bytes] = []
+    async with stage() as on, serving(refusing(bodies)) as url:
         listener = on.mock.listen("ACME", f"{url}/hooks", frozenset({"subscriptionBillable"}))
         await on.subscribe("C1", "TWO")
         await on.advance(BILLED)

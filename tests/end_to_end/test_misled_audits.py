@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from tallyhook import Client, InvoicePeriod, PaymentInput, calls, chargemonk, cleverbridge, fusebill
+from tallyhook import Client, InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
 from tallyhook.audit import Audit, Chargemonk, Cheddar, FileJournal, Outcome, Standing, System, apply
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
 from tallyhook_mock.faults import Fault, FaultKind
 
-from .test_usage_audit import DAY, END, EVE, KEY, PASSWORD, START, TOKEN, USER, Stage, catalog
+from .test_usage_audit import CARD, DAY, END, EVE, KEY, PASSWORD, START, TOKEN, USER, Stage, catalog
 
 
 class Tampering(httpx.BaseTransport):
@@ -392,14 +392,7 @@ def chargemonk_in(stage: Tampered, end: datetime) -> Chargemonk:
 
 def test_a_customer_that_can_not_be_read_hides_no_other(stage: Tampered) -> None:
     stage.server.advance("1h")
-    card = PaymentInput(
-        cc_number="4111111111111111",
-        cc_expiration="12/2030",
-        cc_first_name="Ada",
-        cc_last_name="Lamp",
-        cc_zip="90210",
-    )
-    stage.cheddar.new_customer("ADA", "Ada", "Lamp", "ada@lamp.example", "BASE", payment=card)
+    stage.cheddar.new_customer("ADA", "Ada", "Lamp", "ada@lamp.example", "BASE", payment=CARD)
     stage.server.advance("1mo")
     held = stage.cheddar.get_customer("IDA").subscription.outstanding_invoice
     assert held is not None

@@ -31,7 +31,7 @@ from tallyhook_mock import Fault, FaultKind
 from tallyhook_mock.server import serving
 
 from .stage import BILLED, CARD, PASSWORD, START, USER, stage
-from .test_late_answers import ADD, GET, MISSING, SET, Held, Journal, held, tampered
+from .test_late_answers import ADD, GET, MISSING, SET, Held, Journal, held, refusing, tampered
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 412])
@@ -321,13 +321,7 @@ async def test_without_a_hook_an_edited_plan_proves_nothing(
 async def test_a_changed_plan_takes_no_day_from_the_period(changed: timedelta, is_first: bool) -> None:
     """A plan can be changed in the period or in the hold. Usage from before the change is billed too."""
     bodies: list[bytes] = []
-
-    async def keep(request: Request) -> Response:
-        bodies.append(await request.body())
-        return Response(status_code=503)
-
-    app = Starlette(routes=[Route("/hooks", keep, methods=["POST"])])
-    async with stage() as on, serving(app) as url:
+    async with stage() as on, serving(refusing(bodies)) as url:
         on.mock.listen("ACME", f"{url}/hooks", frozenset({"subscriptionBillable"}))
         await on.client.new_customer(
             "C1",

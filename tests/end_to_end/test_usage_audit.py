@@ -82,6 +82,15 @@ def catalog(**cleverbridge_fields: Any) -> dict[str, Any]:
     }
 
 
+CARD = PaymentInput(
+    cc_number="4111111111111111",
+    cc_expiration="12/2030",
+    cc_first_name="Ida",
+    cc_last_name="Lamp",
+    cc_zip="90210",
+)
+
+
 class Stage:
     """The four clients on one mock, in the order of their windows."""
 
@@ -94,14 +103,7 @@ class Stage:
         self.chargemonk = chargemonk.Client(TOKEN, add_charge_path="addCharge", **url)
         # A listener that never answers 2xx has Cheddar hold its invoices.
         self.control("POST", "listeners", {"url": "http://127.0.0.1:9/nobody"})
-        card = PaymentInput(
-            cc_number="4111111111111111",
-            cc_expiration="12/2030",
-            cc_first_name="Ida",
-            cc_last_name="Lamp",
-            cc_zip="90210",
-        )
-        self.cheddar.new_customer("IDA", "Ida", "Lamp", "ida@lamp.example", "BASE", payment=card)
+        self.cheddar.new_customer("IDA", "Ida", "Lamp", "ida@lamp.example", "BASE", payment=CARD)
         for draft in self.fusebill.get_draft_invoices():  # the first bill
             self.fusebill.post_draft_invoice(draft)
         metered = self.fusebill.get_subscription(11).product("GB25")
