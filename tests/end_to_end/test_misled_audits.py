@@ -13,6 +13,7 @@ import pytest
 
 from tallyhook import Client, InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
 from tallyhook.audit import Audit, Chargemonk, Cheddar, FileJournal, Outcome, Standing, System, apply
+from tallyhook.audit.journal import Entry, Setting
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
 from tallyhook_mock.faults import Fault, FaultKind
@@ -112,15 +113,35 @@ def test_an_invoice_is_not_executed_while_a_quantity_may_still_arrive(
     """After the run, it would change the customer's next invoice, if that is held too."""
     stage.server.advance_to(DAY)
     stage.server.mock.plan(Fault(FaultKind.DROP_BEFORE, action="customers/set-item-quantity"))
-    cheddar = stage.of("cheddar")
+    for wait, expected in (("0s", Standing.UNKNOWN), ("4min", Standing.UNKNOWN), ("2min", Standing.EXECUTED)):
+        stage.server.advance(wait)
+        assert stage.audited("cheddar", journal).standing is expected  # each time a new process
+    assert stage.bills()["cheddar"] == ["58.00"]
 
-    def usage(audit: Audit) -> None:
-        audit.set_quantity("blocks", 8)
-        audit.run_when_done()
 
-    for expected in (Standing.UNKNOWN, Standing.EXECUTED):
-        (outcome,) = apply(usage, [cheddar], journal, now=stage.now, uptime=stage.uptime)
-        assert outcome.standing is expected
+def test_a_run_that_was_cut_while_it_set_a_quantity_is_waited_out(
+    stage: Tampered, journal: FileJournal
+) -> None:
+    """The next run sets the quantity itself, but the first request may still be on its way."""
+    stage.server.advance_to(DAY)
+    append = journal.append
+
+    def cut(entry: Entry) -> None:
+        append(entry)
+        if isinstance(entry, Setting):
+            raise KeyboardInterrupt
+
+    journal.append = cut  # type: ignore[method-assign]  # the power fails behind this entry
+    with pytest.raises(KeyboardInterrupt):
+        stage.audited("cheddar", journal)
+    journal.append = append  # type: ignore[method-assign]  # the power is back
+    for wait, expected in (
+        ("1min", Standing.UNKNOWN),
+        ("3min", Standing.UNKNOWN),
+        ("2min", Standing.EXECUTED),
+    ):
+        stage.server.advance(wait)
+        assert stage.audited("cheddar", journal).standing is expected
     assert stage.bills()["cheddar"] == ["58.00"]
 
 

@@ -56,7 +56,7 @@ def test_a_charge_needs_a_path() -> None:
 
 
 def test_the_token_never_shows() -> None:
-    said = {"status": "error", "message": f"{TOKEN} is nobody's"}
+    said = {"status": "error", "message": f"{TOKEN} is not a valid token"}
     client = Client(TOKEN, transport=httpx.MockTransport(Script(answer(said, 401))))
     with pytest.raises(errors.Unauthorized) as caught:
         client.list_invoices()

@@ -53,7 +53,13 @@ class System(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """A system that holds invoices until a call executes them."""
+    """A system that holds invoices until a call executes them.
+
+    Attributes:
+        reaches_next: whether a quantity that arrives after the execution would change the next invoice.
+    """
+
+    reaches_next: bool
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
         """Execute the invoice.
@@ -252,6 +258,9 @@ class _Application:
             return self.outcome(Standing.SET)
         if not isinstance(self.system, Executor):
             raise AuditFailed(f"{self.system.name} has no call that executes an invoice")
+        if self.system.reaches_next and self._is_under_way():
+            problem = "a quantity may still arrive, and would change the next invoice; run it again later"
+            return self.outcome(Standing.UNKNOWN, problem=problem)
         self.journal.append(Running(window=window.key, at=self.now()))
         self.system.execute(window, audit.declared)
         return self.outcome(Standing.EXECUTED)
@@ -290,6 +299,24 @@ class _Application:
                 case Added(item=item) if any(each.item == item for each in unknown):
                     raise AuditFailed(f"{item} was charged, but doesn't show as it was sent")
         return bool(unknown) and self._age(unknown[-1]) < UNKNOWN_FOR
+
+    def _is_under_way(self) -> bool:
+        """Return whether a quantity of a run that wasn't verified may still arrive.
+
+        Each run begins with `Declared`. It ends with `Verified` if all its requests were answered.
+        """
+        unverified: list[Request] = []
+        latest: list[Request] = []
+        for entry in self.journal.entries(self.window.key):
+            match entry:
+                case Declared():
+                    unverified += latest
+                    latest = []
+                case Setting():
+                    latest.append(entry)
+                case Verified():
+                    latest = []
+        return any(self._age(entry) < UNKNOWN_FOR for entry in (*unverified, *latest))
 
     def _age(self, entry: Request) -> timedelta:
         """Return the time since an entry was written, even if the clock has been set in the meantime.

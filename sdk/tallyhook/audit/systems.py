@@ -23,12 +23,12 @@ class Cheddar:
     name = "cheddar"
     not_promised: tuple[str, ...] = ()
     adds = False
+    reaches_next = True  # a call for the outstanding invoice reaches the next one once this one is run
 
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
         """Create the adapter. `items` maps the audit's item names to Cheddar's item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
-        self._lost: set[str] = set()  # invoices with a quantity that may still arrive
 
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each held invoice.
@@ -85,14 +85,12 @@ class Cheddar:
         code = self._items[change.item]
         review = Review.of(self._customer(window))
         review.set_quantity(code, change.after)
-        if review.apply(self._client).look_again:
-            self._lost.add(window.invoice)
+        outcome = review.apply(self._client)
         self._applied[window.invoice, code] = change.after
+        if outcome.look_again:
+            raise OutcomeUnknown("the answer to setting a quantity was lost; run it again later")
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        if window.invoice in self._lost:  # the quantity would change the next invoice
-            self._lost.remove(window.invoice)
-            raise OutcomeUnknown("a quantity may still arrive; run it again later")
         review = Review.of(self._customer(window))
         for name, quantity in declared.items():
             review.set_quantity(self._items[name], quantity)
@@ -121,6 +119,7 @@ class Fusebill:
         "a product that has no charge on the draft can't be added to it",
     )
     adds = False
+    reaches_next = False  # a change names its draft
 
     def __init__(self, client: fusebill.Client, items: Mapping[str, str]) -> None:
         """Create the adapter. `items` maps the audit's item names to Fusebill's product codes."""
