@@ -6,7 +6,7 @@ A setting also has a standing: how well its default is known. A catalogue sets t
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.frequencies import add_months, run_over
@@ -71,7 +71,7 @@ class Setting(Value, frozen=True):
     @property
     def alternatives(self) -> tuple[str, ...]:
         """The values that a catalogue may choose from. Empty if the setting has no fixed set of values."""
-        hint: Any = get_type_hints(Rules)[self.name]
+        hint: Any = Rules.__annotations__[self.name]
         return get_args(hint) if get_origin(hint) is Literal else ()
 
 
