@@ -181,6 +181,32 @@ def test_an_edited_plan_is_no_proof_of_a_quantity(
     ]
 
 
+@pytest.mark.parametrize("declared", [0, 5])
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_quantity_that_no_document_shows_is_set(
+    stage: Tampered, journal: FileJournal, declared: int, runs: bool
+) -> None:
+    """Even a declared 0, and even if this process has set the same quantity before."""
+    stage.server.advance_to(DAY)
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", declared)
+        if runs and meddled == [7, 9]:
+            audit.run_when_done()
+
+    meddled = []
+    system = stage.of("cheddar")
+    for by_hand in (7, 9):
+        meddled.append(by_hand)
+        stage.cheddar.set_item_quantity("IDA", "GB25", by_hand, invoice_period=InvoicePeriod.OUTSTANDING)
+        (outcome,) = apply(usage, [system], journal, now=stage.now, uptime=stage.uptime)
+        assert outcome.is_good
+        assert [str(change) for change in outcome.changes] == [f"blocks: ? → {declared}"]
+    if not runs:
+        stage.cheddar.run_outstanding("IDA")
+    assert stage.bills()["cheddar"] == [f"{50 + declared}.00"]
+
+
 def test_a_window_that_closes_while_a_quantity_is_set_is_late(stage: Tampered, journal: FileJournal) -> None:
     stage.server.advance_to("2026-04-16T23:59:59Z")
     began = stage.now()

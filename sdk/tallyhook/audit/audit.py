@@ -41,8 +41,8 @@ class System(Protocol):
     def windows(self, now: datetime) -> Iterable[Window]:
         """Return the windows to audit now, including windows that have closed but aren't billed yet."""
 
-    def read(self, window: Window) -> Mapping[str, Decimal]:
-        """Return, by item, the quantities that would be billed now.
+    def read(self, window: Window) -> Mapping[str, Decimal | None]:
+        """Return, by item, the quantities that would be billed now; None if the system doesn't show one.
 
         Raises LookupError if the window is already billed.
         """
@@ -77,7 +77,7 @@ class Audit:
         runs: whether to execute the invoice once it matches the declaration.
     """
 
-    def __init__(self, window: Window, quantities: Mapping[str, Decimal]) -> None:
+    def __init__(self, window: Window, quantities: Mapping[str, Decimal | None]) -> None:
         self.window = window
         self.runs = False
         self._quantities = dict(quantities)
@@ -93,12 +93,12 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """Return the quantity that would be billed for an item now.
+        """Return the quantity that would be billed for an item now; 0 if the system doesn't show it.
 
         Raises LookupError if there is no such item.
         """
         self._require(item)
-        return self._quantities[item]
+        return self._quantities[item] or Decimal(0)
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
         """Declare the quantity to bill for an item.
@@ -123,7 +123,7 @@ class Audit:
         self.runs = True
 
     def compare(self) -> tuple[Change, ...]:
-        """Return a change for each item whose quantity differs from the declared quantity."""
+        """Return a change for each item whose quantity isn't known to be the declared quantity."""
         return tuple(
             Change(item=item, before=self._quantities[item], after=quantity)
             for item, quantity in self._declared.items()
@@ -268,13 +268,14 @@ class _Application:
     def _verify(self, audit: Audit) -> None:
         """Read the quantities back after they were set.
 
-        Raises AuditFailed if one differs from the declaration. Then nothing is executed.
+        Raises AuditFailed if one differs from the declaration. Then nothing is executed. A quantity that the
+        system doesn't show can't differ.
         """
         if not self.changes:
             return
         stands = self.system.read(self.window)
         for item, quantity in audit.declared.items():
-            if stands.get(item) != quantity:
+            if item not in stands or stands[item] not in (None, quantity):
                 raise AuditFailed(f"{item} is {stands.get(item)} after it was set to {quantity}")
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
@@ -284,7 +285,7 @@ class _Application:
         Raises AuditFailed if a charge was added but isn't shown as it was sent, because each run would then
         add another charge.
         """
-        shown = {change.item: change.before for change in self.changes}
+        shown = {change.item: change.before or Decimal(0) for change in self.changes}
         unknown: list[Request] = []
         for entry in self.journal.entries(self.window.key):
             match entry:

@@ -28,7 +28,6 @@ class Cheddar:
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
         """Create the adapter. `items` maps the audit's item names to Cheddar's item codes."""
         self._client, self._items = client, items
-        self._applied: dict[tuple[str, str], Decimal] = {}
 
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each held invoice.
@@ -64,21 +63,17 @@ class Cheddar:
             invoice=invoice.id,
         )
 
-    def read(self, window: Window) -> Mapping[str, Decimal]:
-        """Return the quantities on the invoice.
-
-        For an item that the invoice doesn't show, return the last quantity that `write` set, or 0.
-        """
+    def read(self, window: Window) -> Mapping[str, Decimal | None]:
+        """Return the quantities on the invoice; None for an item whose quantity it doesn't show."""
         customer = self._customer(window)
-        found: dict[str, Decimal] = {}
+        found: dict[str, Decimal | None] = {}
         for name, code in self._items.items():
             probe = Review.of(customer)
             probe.set_quantity(code, 0)
             shown = next(
                 (each for each in probe.compare(customer).changes if isinstance(each, SetQuantity)), None
             )
-            stands = Decimal(0) if shown is None else shown.was
-            found[name] = self._applied.get((window.invoice, code), Decimal(0)) if stands is None else stands
+            found[name] = Decimal(0) if shown is None else shown.was
         return found
 
     def write(self, window: Window, change: Change) -> None:
@@ -86,7 +81,6 @@ class Cheddar:
         review = Review.of(self._customer(window))
         review.set_quantity(code, change.after)
         outcome = review.apply(self._client)
-        self._applied[window.invoice, code] = change.after
         if outcome.look_again:
             raise OutcomeUnknown("the answer to setting a quantity was lost; run it again later")
 
@@ -336,9 +330,10 @@ class Chargemonk:
         }
 
     def write(self, window: Window, change: Change) -> None:
-        more = money.total((change.after, change.before.copy_negate()))
+        before = change.before or Decimal(0)
+        more = money.total((change.after, before.copy_negate()))
         if more < 0:
-            raise AuditFailed(f"{change.item}: {change.before:f} is already charged and can't be reduced")
+            raise AuditFailed(f"{change.item}: {before:f} is already charged and can't be reduced")
         self._client.add_charge(
             window.account,
             f"{_mark(change.item)}{window.end:%Y-%m-%d}",
