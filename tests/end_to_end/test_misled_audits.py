@@ -13,7 +13,7 @@ import pytest
 
 from tallyhook import Client, InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
 from tallyhook.audit import Audit, Chargemonk, Cheddar, FileJournal, Outcome, Standing, System, apply
-from tallyhook.audit.journal import Entry, Setting
+from tallyhook.audit.journal import Entry, Running, Setting
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
 from tallyhook_mock.faults import Fault, FaultKind
@@ -140,6 +140,25 @@ def test_a_run_that_was_cut_while_it_set_a_quantity_is_waited_out(
         ("3min", Standing.UNKNOWN),
         ("2min", Standing.EXECUTED),
     ):
+        stage.server.advance(wait)
+        assert stage.audited("cheddar", journal).standing is expected
+    assert stage.bills()["cheddar"] == ["58.00"]
+
+
+def test_a_run_whose_request_may_still_arrive_is_waited_out(stage: Tampered, journal: FileJournal) -> None:
+    """To run the invoice, the audit sets the quantity once more. The second time, the answer is lost."""
+    stage.server.advance_to(DAY)
+    append = journal.append
+
+    def then_lose(entry: Entry) -> None:
+        append(entry)
+        if isinstance(entry, Running):
+            stage.server.fault(Fault(FaultKind.DROP_BEFORE, action="customers/set-item-quantity"))
+
+    journal.append = then_lose  # type: ignore[method-assign]  # the network fails behind this entry
+    assert stage.audited("cheddar", journal).standing is Standing.UNKNOWN
+    journal.append = append  # type: ignore[method-assign]  # the network is back
+    for wait, expected in (("1s", Standing.UNKNOWN), ("4min", Standing.UNKNOWN), ("2min", Standing.EXECUTED)):
         stage.server.advance(wait)
         assert stage.audited("cheddar", journal).standing is expected
     assert stage.bills()["cheddar"] == ["58.00"]
@@ -293,6 +312,26 @@ def test_what_is_shown_is_not_waited_for(stage: Tampered, journal: FileJournal) 
     assert stage.audited("chargemonk", journal, 8).is_good
     (first, second) = stage.chargemonk.list_subscription_unbilled_charges("mill")
     assert {first.quantity, second.quantity} == {Decimal(3), Decimal(5)}
+
+
+@pytest.mark.parametrize("declared", [None, 0, 3])
+def test_a_charge_that_may_still_arrive_is_waited_for_if_less_is_declared(
+    stage: Tampered, journal: FileJournal, declared: int | None
+) -> None:
+    """If it arrives, the bill has more than is declared."""
+
+    def usage(audit: Audit) -> None:
+        if declared is not None:
+            audit.set_quantity("blocks", declared)
+
+    stage.server.advance_to(EVE)
+    assert stage.audited("chargemonk", journal, 3).is_good
+    stage.gateway.before["POST addCharge"] = _lose
+    assert stage.audited("chargemonk", journal, 5).standing is Standing.UNKNOWN
+    for wait, expected in (("1s", Standing.UNKNOWN), ("4m", Standing.UNKNOWN), ("2m", None)):
+        stage.server.advance(wait)
+        (outcome,) = apply(usage, [stage.of("chargemonk")], journal, now=stage.now, uptime=stage.uptime)
+        assert outcome.standing is (expected or (Standing.FAILED if declared == 0 else Standing.SET))
 
 
 def test_amounts_are_exact_in_any_decimal_context(stage: Tampered) -> None:
