@@ -347,6 +347,8 @@ def test_an_answer_about_another_concludes_nothing(stage: Tampered) -> None:
     first, second = sorted(stage.fusebill.get_draft_invoices(), key=lambda draft: draft.customer_id or 0)
     stage.chargemonk.add_charge("mill", "fine work", Decimal(1))
     product = stage.fusebill.get_subscription(11).product("GB25")
+    period = stage.fusebill.get_billing_period_definition_by_subscription(11).id
+    assert period is not None
     calls: list[tuple[str, str, Callable[[], object]]] = [
         (f'"id":{first.id}', f'"id":{second.id}', lambda: stage.fusebill.get_draft_invoice(first)),
         (
@@ -365,6 +367,16 @@ def test_an_answer_about_another_concludes_nothing(stage: Tampered) -> None:
             '"draftInvoiceId":9',
             lambda: stage.fusebill.post_draft_invoice(first),
         ),
+        ('"id":11', '"id":22', lambda: stage.fusebill.get_billing_period_definition_by_subscription(11)),
+        ('"id":11', '"id":22', lambda: stage.fusebill.move_subscription(11, to=fusebill.InvoiceDate(9))),
+        (f'"id":{period}', '"id":987', lambda: stage.fusebill.move_subscription(11, to=period)),
+        (
+            '"customerId":1',
+            '"customerId":2',
+            lambda: stage.fusebill.new_billing_period_definition(
+                1, fusebill.Cycle.MONTHLY, fusebill.InvoiceDate(7)
+            ),
+        ),
         ('"Id":1001', '"Id":2002', lambda: stage.cleverbridge.get_subscription("S1001")),
         ('"mill"', '"wheel"', lambda: stage.chargemonk.list_subscription_unbilled_charges("mill")),
     ]
@@ -377,11 +389,26 @@ def test_an_answer_about_another_concludes_nothing(stage: Tampered) -> None:
 REFUSED = '{"ErrorId": 0, "Message": "Something went wrong", "Errors": []}'
 
 
-@pytest.mark.parametrize("body", [REFUSED, "{}", "[]", "<html>Sign in</html>", ""])
+COMPLAINT = '{"ErrorId": 0, "HttpStatusCode": 409, "Errors": [{"Key": "Api Error", "Value": "No"}]}'
+
+
+@pytest.mark.parametrize("body", [REFUSED, COMPLAINT, "{}", "[]", "<html>Sign in</html>", ""])
 def test_an_error_that_comes_with_200_is_not_taken_for_an_answer(stage: Tampered, body: str) -> None:
-    stage.gateway.answers = {"/v1/": [(200, body)] * 9}
-    with pytest.raises(DecodeError):
-        stage.fusebill.get_draft_invoice(1)
+    monthly, first = fusebill.Cycle.MONTHLY, fusebill.InvoiceDate(1)
+    calls: list[Callable[[], object]] = [
+        lambda: stage.fusebill.get_draft_invoice(1),
+        lambda: stage.fusebill.post_draft_invoice(1),
+        lambda: stage.fusebill.change_quantity(1, -1),
+        lambda: stage.fusebill.move_subscription(11, to=1),
+        lambda: stage.fusebill.move_subscription(11, to=first),
+        lambda: stage.fusebill.get_billing_period_definition_by_subscription(11),
+        lambda: stage.fusebill.new_billing_period_definition(1, monthly, first),
+        lambda: stage.fusebill.preview_billing_period_definition(1, monthly, first),
+    ]
+    stage.gateway.answers = {"/v1/": [(200, body)] * 20}
+    for call in calls:
+        with pytest.raises(DecodeError):
+            call()
     if body != "[]":
         with pytest.raises(DecodeError):
             stage.fusebill.get_draft_invoices()
