@@ -79,6 +79,20 @@ class Attempts:
         if self.left == 0:
             raise TimeoutError
 
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Prepare an attempt in the `with` block.
+
+        If the block raises NoAnswer, the exception's `maybe_applied` becomes True if an earlier attempt may
+        have reached the server.
+        """
+        try:
+            yield
+        except NoAnswer as error:
+            if self._maybe_applied:
+                raise type(error)(error.message, True) from None
+            raise
+
     def lost(self, error: Exception) -> NoAnswer:
         """Return the NoAnswer exception for an attempt that failed with `error`.
 
@@ -100,6 +114,7 @@ class Attempts:
             pause = self._retry.pause(self._number)
         elif answer.status in _TRANSIENT:
             pause = self._retry.pause(self._number, answer.retry_after)
+            self._maybe_applied = True  # a proxy gives these answers too, to a call that it has passed on
         else:
             return None
         self._number += 1

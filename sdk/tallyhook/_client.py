@@ -297,8 +297,9 @@ class BaseClient(_Base[httpx.Client]):
         call = self._whole(call)
         attempts = Attempts(call, self._retry, self.deadline)
         while True:
-            http = self._ready()
-            request = self._request(http, call, attempts.left)
+            with attempts.preparing():
+                http = self._ready()
+                request = self._request(http, call, attempts.left)
             answer: Answer | NoAnswer
             try:
                 with unlogged():
@@ -371,10 +372,11 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         call = self._whole(call)
         attempts = Attempts(call, self._retry, self.deadline)
         while True:
-            if check is not None:
-                check()
-            http = self._ready()
-            request = self._request(http, call, attempts.left)
+            with attempts.preparing():
+                if check is not None:
+                    check()
+                http = self._ready()
+                request = self._request(http, call, attempts.left)
             answer: Answer | NoAnswer
             try:
                 with unlogged(), anyio.fail_after(attempts.left):

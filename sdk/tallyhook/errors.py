@@ -144,7 +144,10 @@ class NoAnswer(Error):
 
 
 class UnusableClient(NoAnswer):
-    """The client is closed, or its connections belong to another process or event loop. Nothing was sent."""
+    """The client is closed, or its connections belong to another process or event loop.
+
+    Nothing was sent, unless `maybe_applied` is True: then this happened between two attempts of a call.
+    """
 
     def __init__(self, message: str, maybe_applied: bool = False) -> None:
         super().__init__(message, maybe_applied)

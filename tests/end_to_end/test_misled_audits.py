@@ -12,8 +12,18 @@ import httpx
 import pytest
 
 from tallyhook import Client, InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
-from tallyhook.audit import Audit, Chargemonk, Cheddar, FileJournal, Outcome, Standing, System, apply
-from tallyhook.audit.journal import Entry, Setting
+from tallyhook.audit import (
+    Audit,
+    Chargemonk,
+    Cheddar,
+    Cleverbridge,
+    FileJournal,
+    Outcome,
+    Standing,
+    System,
+    apply,
+)
+from tallyhook.audit.journal import Entry, Running, Setting
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
 from tallyhook_mock.faults import Fault, FaultKind
@@ -145,6 +155,25 @@ def test_a_run_that_was_cut_while_it_set_a_quantity_is_waited_out(
     assert stage.bills()["cheddar"] == ["58.00"]
 
 
+def test_a_run_whose_request_may_still_arrive_is_waited_out(stage: Tampered, journal: FileJournal) -> None:
+    """To run the invoice, the audit sets the quantity once more. The second time, the answer is lost."""
+    stage.server.advance_to(DAY)
+    append = journal.append
+
+    def then_lose(entry: Entry) -> None:
+        append(entry)
+        if isinstance(entry, Running):
+            stage.server.fault(Fault(FaultKind.DROP_BEFORE, action="customers/set-item-quantity"))
+
+    journal.append = then_lose  # type: ignore[method-assign]  # the network fails behind this entry
+    assert stage.audited("cheddar", journal).standing is Standing.UNKNOWN
+    journal.append = append  # type: ignore[method-assign]  # the network is back
+    for wait, expected in (("1s", Standing.UNKNOWN), ("4min", Standing.UNKNOWN), ("2min", Standing.EXECUTED)):
+        stage.server.advance(wait)
+        assert stage.audited("cheddar", journal).standing is expected
+    assert stage.bills()["cheddar"] == ["58.00"]
+
+
 @pytest.mark.parametrize("is_due_first", [False, True])
 def test_a_canceled_customer_is_not_charged(stage: Tampered, is_due_first: bool) -> None:
     """Its bill date passes all the same. Running the invoice would undo the cancellation."""
@@ -179,6 +208,32 @@ def test_an_edited_plan_is_no_proof_of_a_quantity(
         (Standing.EXECUTED, False, [f"{50 + declared}.00"]),
         (Standing.FAILED, True, ["50.00"]),  # only the sign-up's
     ]
+
+
+@pytest.mark.parametrize("declared", [0, 5])
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_quantity_that_no_document_shows_is_set(
+    stage: Tampered, journal: FileJournal, declared: int, runs: bool
+) -> None:
+    """Even a declared 0, and even if this process has set the same quantity before."""
+    stage.server.advance_to(DAY)
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", declared)
+        if runs and meddled == [7, 9]:
+            audit.run_when_done()
+
+    meddled = []
+    system = stage.of("cheddar")
+    for by_hand in (7, 9):
+        meddled.append(by_hand)
+        stage.cheddar.set_item_quantity("IDA", "GB25", by_hand, invoice_period=InvoicePeriod.OUTSTANDING)
+        (outcome,) = apply(usage, [system], journal, now=stage.now, uptime=stage.uptime)
+        assert outcome.is_good
+        assert [str(change) for change in outcome.changes] == [f"blocks: ? → {declared}"]
+    if not runs:
+        stage.cheddar.run_outstanding("IDA")
+    assert stage.bills()["cheddar"] == [f"{50 + declared}.00"]
 
 
 def test_a_window_that_closes_while_a_quantity_is_set_is_late(stage: Tampered, journal: FileJournal) -> None:
@@ -269,6 +324,26 @@ def test_what_is_shown_is_not_waited_for(stage: Tampered, journal: FileJournal) 
     assert {first.quantity, second.quantity} == {Decimal(3), Decimal(5)}
 
 
+@pytest.mark.parametrize("declared", [None, 0, 3])
+def test_a_charge_that_may_still_arrive_is_waited_for_if_less_is_declared(
+    stage: Tampered, journal: FileJournal, declared: int | None
+) -> None:
+    """If it arrives, the bill has more than is declared."""
+
+    def usage(audit: Audit) -> None:
+        if declared is not None:
+            audit.set_quantity("blocks", declared)
+
+    stage.server.advance_to(EVE)
+    assert stage.audited("chargemonk", journal, 3).is_good
+    stage.gateway.before["POST addCharge"] = _lose
+    assert stage.audited("chargemonk", journal, 5).standing is Standing.UNKNOWN
+    for wait, expected in (("1s", Standing.UNKNOWN), ("4m", Standing.UNKNOWN), ("2m", None)):
+        stage.server.advance(wait)
+        (outcome,) = apply(usage, [stage.of("chargemonk")], journal, now=stage.now, uptime=stage.uptime)
+        assert outcome.standing is (expected or (Standing.FAILED if declared == 0 else Standing.SET))
+
+
 def test_amounts_are_exact_in_any_decimal_context(stage: Tampered) -> None:
     with localcontext() as context:
         context.prec = 4
@@ -282,6 +357,8 @@ def test_an_answer_about_another_concludes_nothing(stage: Tampered) -> None:
     first, second = sorted(stage.fusebill.get_draft_invoices(), key=lambda draft: draft.customer_id or 0)
     stage.chargemonk.add_charge("mill", "fine work", Decimal(1))
     product = stage.fusebill.get_subscription(11).product("GB25")
+    period = stage.fusebill.get_billing_period_definition_by_subscription(11).id
+    assert period is not None
     calls: list[tuple[str, str, Callable[[], object]]] = [
         (f'"id":{first.id}', f'"id":{second.id}', lambda: stage.fusebill.get_draft_invoice(first)),
         (
@@ -300,6 +377,16 @@ def test_an_answer_about_another_concludes_nothing(stage: Tampered) -> None:
             '"draftInvoiceId":9',
             lambda: stage.fusebill.post_draft_invoice(first),
         ),
+        ('"id":11', '"id":22', lambda: stage.fusebill.get_billing_period_definition_by_subscription(11)),
+        ('"id":11', '"id":22', lambda: stage.fusebill.move_subscription(11, to=fusebill.InvoiceDate(9))),
+        (f'"id":{period}', '"id":987', lambda: stage.fusebill.move_subscription(11, to=period)),
+        (
+            '"customerId":1',
+            '"customerId":2',
+            lambda: stage.fusebill.new_billing_period_definition(
+                1, fusebill.Cycle.MONTHLY, fusebill.InvoiceDate(7)
+            ),
+        ),
         ('"Id":1001', '"Id":2002', lambda: stage.cleverbridge.get_subscription("S1001")),
         ('"mill"', '"wheel"', lambda: stage.chargemonk.list_subscription_unbilled_charges("mill")),
     ]
@@ -312,11 +399,26 @@ def test_an_answer_about_another_concludes_nothing(stage: Tampered) -> None:
 REFUSED = '{"ErrorId": 0, "Message": "Something went wrong", "Errors": []}'
 
 
-@pytest.mark.parametrize("body", [REFUSED, "{}", "[]", "<html>Sign in</html>", ""])
+COMPLAINT = '{"ErrorId": 0, "HttpStatusCode": 409, "Errors": [{"Key": "Api Error", "Value": "No"}]}'
+
+
+@pytest.mark.parametrize("body", [REFUSED, COMPLAINT, "{}", "[]", "<html>Sign in</html>", ""])
 def test_an_error_that_comes_with_200_is_not_taken_for_an_answer(stage: Tampered, body: str) -> None:
-    stage.gateway.answers = {"/v1/": [(200, body)] * 9}
-    with pytest.raises(DecodeError):
-        stage.fusebill.get_draft_invoice(1)
+    monthly, first = fusebill.Cycle.MONTHLY, fusebill.InvoiceDate(1)
+    calls: list[Callable[[], object]] = [
+        lambda: stage.fusebill.get_draft_invoice(1),
+        lambda: stage.fusebill.post_draft_invoice(1),
+        lambda: stage.fusebill.change_quantity(1, -1),
+        lambda: stage.fusebill.move_subscription(11, to=1),
+        lambda: stage.fusebill.move_subscription(11, to=first),
+        lambda: stage.fusebill.get_billing_period_definition_by_subscription(11),
+        lambda: stage.fusebill.new_billing_period_definition(1, monthly, first),
+        lambda: stage.fusebill.preview_billing_period_definition(1, monthly, first),
+    ]
+    stage.gateway.answers = {"/v1/": [(200, body)] * 20}
+    for call in calls:
+        with pytest.raises(DecodeError):
+            call()
     if body != "[]":
         with pytest.raises(DecodeError):
             stage.fusebill.get_draft_invoices()
@@ -432,3 +534,40 @@ def test_a_customer_that_can_not_be_read_hides_no_other(stage: Tampered) -> None
         ("", Standing.FAILED),
     ]
     assert "IDA: " in outcomes[1].problem
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, "{}"), (500, ""), (200, "<html>"), (200, '{"id": null}')])
+@pytest.mark.parametrize("system", ["fusebill", "cleverbridge"])
+def test_an_account_that_can_not_be_read_hides_no_other(
+    stage: Tampered, journal: FileJournal, system: str, status: int, body: str
+) -> None:
+    stage.server.advance_to(DAY if system == "fusebill" else EVE)
+    both: System = Cleverbridge(stage.cleverbridge, ["S1001", "S2002"], {"blocks": 2})
+    path, first = "getsubscription", "S1001"
+    if system == "fusebill":
+        for subscription in (11, 22):
+            metered = stage.fusebill.get_subscription(subscription).product("GB25")
+            stage.fusebill.set_quantity(metered, 6)
+        stage.server.advance("1mo")
+        both, first = stage.of("fusebill"), str(stage.fusebill.get_draft_invoices()[0].id)
+        path = f"DraftInvoices/{first}"
+    stage.gateway.answers[path] = [(status, body)]
+    *others, failed = apply(lambda audit: audit.set_quantity("blocks", 8), [both], journal, now=stage.now)
+    assert [each.standing for each in others] == [Standing.SET] * len(others)
+    assert others
+    assert (failed.standing, failed.window.account) == (Standing.FAILED, "")
+    assert first in failed.problem
+
+
+def test_a_renewal_that_no_calendar_has_hides_no_other(stage: Tampered, journal: FileJournal) -> None:
+    stage.server.advance_to(EVE)
+    never = '{"subscriptionId": "wheel", "subscriptionNextBilling": 99999999999999}'
+    listed = (
+        f'{{"status": "success", "list": {{"invoice": [{{"invoiceId": "1", "subscription": {never}}}]}}}}'
+    )
+    stage.gateway.answers["listInvoices"] = [(200, listed)]
+    both = Chargemonk(stage.chargemonk, {"wheel": END, "mill": END}, {"blocks": Decimal("1.00")})
+    charged, failed = apply(lambda audit: audit.set_quantity("blocks", 8), [both], journal, now=stage.now)
+    assert (charged.window.account, charged.standing) == ("mill", Standing.SET)
+    assert failed.standing is Standing.FAILED
+    assert "wheel" in failed.problem

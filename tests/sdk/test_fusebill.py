@@ -254,10 +254,10 @@ async def test_what_is_no_list(ask: Ask, body: str) -> None:
 
 
 async def test_an_entry_that_makes_no_sense_is_told_beside_the_others(ask: Ask) -> None:
-    body = f"[{DEFINITION}, {DEFINITION.replace('40.10', 'true')}, 7, {DEFINITION}]"
+    body = f"[{DEFINITION}, {DEFINITION.replace('40.10', 'true')}, 7, {DEFINITION}, {{}}]"
     found = await ask(Script(answer(body)), "get_billing_period_definitions", 7)
     assert [definition.id for definition in found] == [12, 12]
-    assert [error.path for error in found.unreadable] == ["[1].subscriptions[0].amount", "[2]"]
+    assert [error.path for error in found.unreadable] == ["[1].subscriptions[0].amount", "[2]", "[4]"]
 
 
 SUBSCRIPTION = """{"id": 31, "customerId": 7, "planCode": "BOX", "status": "Active", "amount": 58.0,

@@ -8,6 +8,7 @@ import inspect
 import logging
 import multiprocessing
 import os
+import pickle
 import re
 import socket
 import subprocess
@@ -615,6 +616,46 @@ async def test_a_whole_call_has_a_deadline(kind: Kind) -> None:
         assert time.monotonic() - began < 20
         await close(client)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("first", [None, 502, 503])
+@pytest.mark.parametrize("ending", ["closed", "refused", "moved"])
+async def test_the_last_attempt_tells_what_an_earlier_one_may_have_done(
+    kind: Kind, first: int | None, ending: str
+) -> None:
+    """The first attempt reaches the system. The second one can't be sent."""
+    reached = 0
+
+    def attempt(request: httpx.Request) -> httpx.Response:
+        nonlocal reached
+        if reached and ending == "refused":
+            raise httpx.ConnectError("refused", request=request)
+        reached += 1
+        if ending == "moved":
+            http.base_url = "http://elsewhere.example"
+            http.params = {"code": "C2"}
+        if first is None:
+            raise httpx.ReadError("cut off", request=request)
+        return httpx.Response(first)
+
+    async def and_close(request: httpx.Request) -> httpx.Response:
+        if ending == "closed":
+            await close(client)
+        return attempt(request)
+
+    def then_close(request: httpx.Request) -> httpx.Response:
+        if ending == "closed":
+            client.close()
+        return attempt(request)
+
+    through: Any = then_close if kind is Client else and_close
+    http = own(kind, transport=httpx.MockTransport(through))
+    client: Any = kind("ACME", "u", "p", base_url="http://x.example", http=http, backoff=0)
+    with pytest.raises(NoAnswer) as caught:
+        await done(client.set_item_quantity("C1", "GB", 5))
+    assert (reached, caught.value.maybe_applied) == (1, True)
+    assert pickle.loads(pickle.dumps(caught.value)).maybe_applied
+    await close(http)
 
 
 def _slowly(head: bytes) -> Iterator[bytes]:

@@ -41,8 +41,8 @@ class System(Protocol):
     def windows(self, now: datetime) -> Iterable[Window]:
         """Return the windows to audit now, including windows that have closed but aren't billed yet."""
 
-    def read(self, window: Window) -> Mapping[str, Decimal]:
-        """Return, by item, the quantities that would be billed now.
+    def read(self, window: Window) -> Mapping[str, Decimal | None]:
+        """Return, by item, the quantities that would be billed now; None if the system doesn't show one.
 
         Raises LookupError if the window is already billed.
         """
@@ -77,7 +77,7 @@ class Audit:
         runs: whether to execute the invoice once it matches the declaration.
     """
 
-    def __init__(self, window: Window, quantities: Mapping[str, Decimal]) -> None:
+    def __init__(self, window: Window, quantities: Mapping[str, Decimal | None]) -> None:
         self.window = window
         self.runs = False
         self._quantities = dict(quantities)
@@ -93,12 +93,12 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """Return the quantity that would be billed for an item now.
+        """Return the quantity that would be billed for an item now; 0 if the system doesn't show it.
 
         Raises LookupError if there is no such item.
         """
         self._require(item)
-        return self._quantities[item]
+        return self._quantities[item] or Decimal(0)
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
         """Declare the quantity to bill for an item.
@@ -123,7 +123,7 @@ class Audit:
         self.runs = True
 
     def compare(self) -> tuple[Change, ...]:
-        """Return a change for each item whose quantity differs from the declared quantity."""
+        """Return a change for each item whose quantity isn't known to be the declared quantity."""
         return tuple(
             Change(item=item, before=self._quantities[item], after=quantity)
             for item, quantity in self._declared.items()
@@ -227,7 +227,7 @@ class _Application:
             return self.outcome(Standing.LATE, problem=closed)
         if dry_run:
             return self.outcome(Standing.DRY_RUN)
-        if self._may_change(audit.declared):
+        if self._may_change(audit):
             problem = "an earlier request may still arrive; run it again later"
             return self.outcome(Standing.UNKNOWN, problem=problem)
         if self.changes:
@@ -259,32 +259,36 @@ class _Application:
         if not isinstance(self.system, Executor):
             raise AuditFailed(f"{self.system.name} has no call that executes an invoice")
         if self.system.reaches_next and self._is_under_way():
-            problem = "a quantity may still arrive, and would change the next invoice; run it again later"
+            problem = (
+                "an earlier request may still arrive, and would change the next invoice; run it again later"
+            )
             return self.outcome(Standing.UNKNOWN, problem=problem)
-        self.journal.append(Running(window=window.key, at=self.now()))
+        self.journal.append(Running(window=window.key, at=self.now(), up=self.uptime and self.uptime()))
         self.system.execute(window, audit.declared)
         return self.outcome(Standing.EXECUTED)
 
     def _verify(self, audit: Audit) -> None:
         """Read the quantities back after they were set.
 
-        Raises AuditFailed if one differs from the declaration. Then nothing is executed.
+        Raises AuditFailed if one differs from the declaration. Then nothing is executed. A quantity that the
+        system doesn't show can't differ.
         """
         if not self.changes:
             return
         stands = self.system.read(self.window)
         for item, quantity in audit.declared.items():
-            if stands.get(item) != quantity:
+            if item not in stands or stands[item] not in (None, quantity):
                 raise AuditFailed(f"{item} is {stands.get(item)} after it was set to {quantity}")
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
-    def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
+    def _may_change(self, audit: Audit) -> bool:
         """Return whether an earlier run's request may still arrive and make the bill wrong.
 
         Raises AuditFailed if a charge was added but isn't shown as it was sent, because each run would then
         add another charge.
         """
-        shown = {change.item: change.before for change in self.changes}
+        declared = audit.declared
+        shown = {item: audit.quantity(item) for item in audit.items}
         unknown: list[Request] = []
         for entry in self.journal.entries(self.window.key):
             match entry:
@@ -292,20 +296,20 @@ class _Application:
                     unknown = []
                 case Setting(item=item, quantity=quantity) if declared.get(item) != Decimal(quantity):
                     unknown.append(entry)
-                case Adding(item=item, quantity=quantity) if item in shown and shown[item] < Decimal(
-                    quantity
-                ):
+                case Adding(item=item, quantity=quantity) if shown.get(item, 0) < Decimal(quantity):
                     unknown.append(entry)
                 case Added(item=item) if any(each.item == item for each in unknown):
                     raise AuditFailed(f"{item} was charged, but doesn't show as it was sent")
         return bool(unknown) and self._age(unknown[-1]) < UNKNOWN_FOR
 
     def _is_under_way(self) -> bool:
-        """Return whether a quantity of a run that wasn't verified may still arrive.
+        """Return whether a request of an earlier run may still arrive.
 
-        Each run begins with `Declared`. It ends with `Verified` if all its requests were answered.
+        Each run begins with `Declared`. If all its quantities were answered, `Verified` follows. A request to
+        execute the invoice, or a quantity that is sent with it, may always have been lost, since the invoice
+        is still here.
         """
-        unverified: list[Request] = []
+        unverified: list[Request | Running] = []
         latest: list[Request] = []
         for entry in self.journal.entries(self.window.key):
             match entry:
@@ -316,9 +320,11 @@ class _Application:
                     latest.append(entry)
                 case Verified():
                     latest = []
+                case Running():
+                    unverified.append(entry)
         return any(self._age(entry) < UNKNOWN_FOR for entry in (*unverified, *latest))
 
-    def _age(self, entry: Request) -> timedelta:
+    def _age(self, entry: Request | Running) -> timedelta:
         """Return the time since an entry was written, even if the clock has been set in the meantime.
 
         This is the shorter of the times that the clock and the machine's uptime show. If the machine was

@@ -52,11 +52,12 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
     """An entry that is written before the invoice is executed.
 
-    By then, all declared quantities are on the invoice.
+    By then, all declared quantities are on the invoice. `up` is the same as in a `Request`.
     """
 
     window: str
     at: datetime
+    up: float | None = None
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):

@@ -46,14 +46,22 @@ class Standing(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of an item's quantity from `before`, its current value, to `after`, the declared one."""
+    """A change of an item's quantity from `before`, its current value, to `after`, the declared one.
+
+    `before` is None if the system doesn't show the quantity.
+    """
 
     item: str
-    before: Decimal
+    before: Decimal | None
     after: Decimal
 
+    @property
+    def shown(self) -> str:
+        """The current quantity as text; `?` if the system doesn't show it."""
+        return "?" if self.before is None else money.quantity_text(self.before)
+
     def __str__(self) -> str:
-        return f"{self.item}: {money.quantity_text(self.before)} → {money.quantity_text(self.after)}"
+        return f"{self.item}: {self.shown} → {money.quantity_text(self.after)}"
 
 
 class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +91,6 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
         return Table(
             title=f"{self.window.system} {self.window.account}, {self.window.kind}: {self.standing}",
             columns=(Column("item"), Column("stood at", True), Column("declared", True)),
-            rows=tuple(
-                (each.item, money.quantity_text(each.before), money.quantity_text(each.after))
-                for each in self.changes
-            ),
+            rows=tuple((each.item, each.shown, money.quantity_text(each.after)) for each in self.changes),
             remarks=(*problem, *(f"not promised: {each}" for each in self.not_promised)),
         )

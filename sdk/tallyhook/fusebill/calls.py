@@ -13,6 +13,7 @@ It never retries a call that creates a definition, posts a draft invoice or may 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
@@ -99,8 +100,8 @@ def get_billing_period_definition_by_subscription(
         NotFound: there is no such subscription.
     """
     action = f"{_ROOT}/GetBySubscription"
-    path = f"{action}/{_id(subscription, 'subscription')}"
-    return _get(path, action, _DEFINITION)
+    named = _id(subscription, "subscription")
+    return _get(f"{action}/{named}", action, _DEFINITION, subject=_DefinitionOf(named))
 
 
 def new_billing_period_definition(
@@ -126,7 +127,7 @@ def new_billing_period_definition(
         **_wish(customer_id, interval, date, number_of_intervals, settings),
         "billingPeriodType": billing_period_type,
     }
-    return _call("POST", _ROOT, _ROOT, _DEFINITION, body)
+    return _call("POST", _ROOT, _ROOT, _DEFINITION, body, subject=_whose(customer_id))
 
 
 def preview_billing_period_definition(
@@ -143,7 +144,7 @@ def preview_billing_period_definition(
     """
     body = _wish(customer_id, interval, date, number_of_intervals, settings)
     action = f"{_ROOT}/Preview"
-    return _call("POST", action, action, _DEFINITION, body, repeatable=True)
+    return _call("POST", action, action, _DEFINITION, body, repeatable=True, subject=_whose(customer_id))
 
 
 def _wish(
@@ -215,13 +216,18 @@ def move_subscription(
         APIError: status 409: the definition belongs to another customer or has a different frequency.
         NotFound: there is no such subscription or definition.
     """
-    path = f"subscriptions/{_id(subscription, 'subscription')}/billingPeriodDefinition"
-    is_new = isinstance(to, InvoiceDate)
-    body = (
-        to.fields() if isinstance(to, InvoiceDate) else {"billingPeriodDefinitionId": _id(to, "definition")}
+    named = _id(subscription, "subscription")
+    definition = None if isinstance(to, InvoiceDate) else _id(to, "definition")
+    body = to.fields() if isinstance(to, InvoiceDate) else {"billingPeriodDefinitionId": definition}
+    return _call(
+        "PUT",
+        f"subscriptions/{named}/billingPeriodDefinition",
+        "subscriptions/billingPeriodDefinition",
+        _DEFINITION,
+        body,
+        repeatable=definition is not None,
+        subject=_DefinitionOf(named, definition),
     )
-    action = "subscriptions/billingPeriodDefinition"
-    return _call("PUT", path, action, _DEFINITION, body, repeatable=not is_new)
 
 
 def dry_run(
@@ -440,6 +446,21 @@ def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
     """
     named = _id(invoice, "invoice")
     return _get(f"Invoices/{named}", "Invoices", documents.one(Invoice), subject=Named("id", named))
+
+
+@dataclass(frozen=True, slots=True)
+class _DefinitionOf:
+    """Matches a definition that has this subscription, or that lists no subscriptions.
+
+    If `definition_id` is not None, the definition must have this id.
+    """
+
+    subscription_id: int
+    definition_id: int | None = None
+
+    def is_of(self, found: BillingPeriodDefinition) -> bool:
+        listed = [each.id for each in found.subscriptions]
+        return self.definition_id in (None, found.id) and (not listed or self.subscription_id in listed)
 
 
 def _paged(page_number: int) -> Pairs:

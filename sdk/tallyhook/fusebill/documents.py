@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from tallyhook._call import Reader, as_object
-from tallyhook._model import Model, read
+from tallyhook._model import Model, fields_of, read
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 from tallyhook.fusebill.models import (
     BillingPeriodDefinition,
@@ -44,7 +44,7 @@ def one(model: type[M]) -> Callable[[bytes], M]:
     """Return a function that reads an answer with one object of this model."""
 
     def read_one(body: bytes) -> M:
-        return read(model, _unfolded(_READER.object(body)))
+        return _read(model, _READER.object(body))
 
     return read_one
 
@@ -63,12 +63,19 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
         unreadable: list[DecodeError] = []
         for place, node in enumerate(nodes):
             try:
-                found.append(read(model, _unfolded(as_object(node))))
+                found.append(_read(model, as_object(node)))
             except DecodeError as error:
                 unreadable.append(error.under(f"[{place}]"))
         return Listed(found, unreadable)
 
     return read_many
+
+
+def _read(model: type[M], node: dict[str, Any]) -> M:
+    """Return a model. Raises DecodeError if the node has none of its fields, such as an error answer."""
+    if node.keys().isdisjoint(fields_of(model)):
+        raise DecodeError("another object was expected")
+    return read(model, _unfolded(node))
 
 
 def _results(node: Any) -> Any:
