@@ -160,6 +160,18 @@ class Attempt:
         return State.FAILED, why, later(self.context.lease, _CUT)
 
     async def _handle(self) -> _Ending:
+        try:
+            return await self._work()
+        except (InboxUnavailable, LeaseLost):  # raised by the journal: write nothing more
+            raise
+        except Exception as error:
+            # The exception may contain customer data, so only the inbox gets its text. The log gets the
+            # cause.
+            self._cause = cause_of(error)
+            note = "".join(traceback.format_exception(error, limit=-_FRAMES))
+            return State.FAILED, note, responses.FAILED
+
+    async def _work(self) -> _Ending:
         observers = self.context.observers
         try:
             event = self.event
@@ -181,14 +193,6 @@ class Attempt:
         except Unconfirmed as error:
             self._cause = cause_of(error)
             return State.FAILED, str(error), responses.UNCONFIRMED
-        except (InboxUnavailable, LeaseLost):  # raised by the journal: write nothing more
-            raise
-        except Exception as error:
-            # The exception may contain customer data, so only the inbox gets its text. The log gets the
-            # cause.
-            self._cause = cause_of(error)
-            note = "".join(traceback.format_exception(error, limit=-_FRAMES))
-            return State.FAILED, note, responses.FAILED
 
     async def _review(self) -> _Ending:
         observers = self.context.observers

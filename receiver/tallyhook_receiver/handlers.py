@@ -108,19 +108,24 @@ def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T
     def guarded(argument: T) -> object:
         try:
             return handler(argument)
-        except (StopIteration, SystemExit) as error:  # a future can't hold a StopIteration
+        except StopIteration as error:  # a future can't hold it
             raise _failure(error) from error
 
     async def call(argument: T) -> None:
-        result: object = handler(argument) if in_loop else await asyncio.to_thread(guarded, argument)
+        result: object = None
         try:
+            result = handler(argument) if in_loop else await asyncio.to_thread(guarded, argument)
             while inspect.isawaitable(result):  # a plain function may also return an awaitable
                 result = await result
-        except SystemExit as error:  # it would end the event loop, and the receiver with it
-            raise _failure(error) from error
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError  # the handler caught the cancellation, so its work may not be done
+        except (Exception, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            # A SystemExit would end the event loop, and the receiver with it. A CancelledError may come from
+            # the handler itself.
+            if not _is_canceled():
+                raise _failure(error) from error
+        if _is_canceled():
+            raise asyncio.CancelledError  # the handler may have caught it, so its work may not be done
         if result is not None:
             raise TypeError(
                 f"a handler returns None, not {type(result).__name__}: raise an exception if it isn't done"
@@ -129,7 +134,12 @@ def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T
     return call
 
 
+def _is_canceled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _failure(error: BaseException) -> RuntimeError:
-    """Return an ordinary exception to raise in place of SystemExit or StopIteration."""
+    """Return an ordinary exception to raise in place of one that isn't an error, such as SystemExit."""
     failure = RuntimeError(f"the handler raised {type(error).__name__}")
     return failure.with_traceback(error.__traceback__)

@@ -82,8 +82,7 @@ class Intake:
             return self.refused(responses.WRONG_METHOD)
         if not self._senders.allows(peer, header(headers, "x-forwarded-for")):
             return self.refused(responses.NOT_A_SENDER)
-        announced = header(headers, "content-length")
-        if announced.isdecimal() and int(announced[:20]) > self.max_body:
+        if (announced_length(headers) or 0) > self.max_body:
             return self.refused(responses.TOO_LARGE)
         return None
 
@@ -221,6 +220,15 @@ class Intake:
     def _forget(self, key: str, task: asyncio.Task[Response]) -> None:
         if self._running.get(key, (None, None))[1] is task:
             del self._running[key]
+
+
+def announced_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of the body that a request announces, or None if it announces none.
+
+    A length with over 20 digits is cut to 20, because Python refuses to parse very long numbers.
+    """
+    announced = header(headers, "content-length")
+    return int(announced.lstrip("0")[:20] or "0") if announced.isdecimal() else None
 
 
 def _signed(source: Source, headers: Mapping[str, str], body: bytes) -> bool:

@@ -54,8 +54,9 @@ class Lease:
 
     def stop(self) -> None:
         """Stop renewing the lease. Does nothing if no hook was claimed."""
-        if self._renewing is not None:
-            self._renewing.cancel()
+        renewing, self._renewing = self._renewing, None
+        if renewing is not None:
+            renewing.cancel()
 
     def _hold(self, since: float, key: str) -> None:
         self._until = since + self._seconds
@@ -73,6 +74,8 @@ class Lease:
                 pass  # try again before the lease ends
             except LeaseLost:
                 self._until = 0.0
+                return
+            if self._renewing is None:  # stopped, but the inbox swallowed the cancellation
                 return
 
 

@@ -7,7 +7,7 @@ from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 
 from tallyhook_receiver.asgi import MAX_HEADER_BYTES, MAX_HEADERS
 from tallyhook_receiver.health import Health
-from tallyhook_receiver.intake import Intake
+from tallyhook_receiver.intake import Intake, announced_length
 from tallyhook_receiver.responses import HEADERS_TOO_LARGE, TOO_LARGE, Response
 
 Run = Callable[[Coroutine[Any, Any, Response]], Response]
@@ -39,7 +39,7 @@ class WSGIApp:
             return self._run(self._health.answer())
         if (refusal := self._intake.precheck(method, headers, peer)) is not None:
             return refusal
-        body = _read(environ, headers.get("content-length", ""), self._intake.max_body)
+        body = _read(environ, announced_length(headers), self._intake.max_body)
         if body is None:
             return self._intake.refused(TOO_LARGE)
         return self._run(self._intake.receive(headers, body, peer))
@@ -64,18 +64,15 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
     return None if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES else headers
 
 
-def _read(environ: WSGIEnvironment, announced: str, limit: int) -> bytes | None:
+def _read(environ: WSGIEnvironment, announced: int | None, limit: int) -> bytes | None:
     """Return a request's body, or None if it is longer than `limit` bytes.
 
     If neither the request nor the server says where the body ends, the body is treated as empty.
     """
     stream: InputStream = environ["wsgi.input"]
-    if announced.isdecimal():
-        length = int(announced)
-    elif environ.get("wsgi.input_terminated"):
-        length = limit + 1
-    else:
-        length = 0
+    length = announced
+    if length is None:
+        length = limit + 1 if environ.get("wsgi.input_terminated") else 0
     body = bytearray()
     while len(body) < length and (piece := stream.read(length - len(body))):
         body += piece

@@ -1,6 +1,7 @@
 """Concurrent hooks, and several receivers on one inbox: what runs once, and what runs in parallel."""
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +14,7 @@ from tests.receiver.conftest import Store
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
-from tallyhook_receiver import Cheddar, MemoryInbox, Receiver, Response, State
+from tallyhook_receiver import Cheddar, InboxUnavailable, LeaseLost, MemoryInbox, Receiver, Response, State
 
 Make = Callable[..., Receiver]
 
@@ -292,6 +293,42 @@ async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared
             assert cheddar.calls == ["get", "set-item-quantity"]
             assert (await deliver(receiver, cheddar.hook())).status == 200
     assert cheddar.billed_items["GB"] == 15
+
+
+class Swallowing(MemoryInbox):
+    """An inbox whose first renewal swallows its cancellation, as a connection pool may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewing = asyncio.Event()
+
+    async def renew(self, key: str, owner: str, seconds: float) -> None:
+        if not self.renewing.is_set():
+            self.renewing.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+            raise InboxUnavailable("the connection is lost")
+        await super().renew(key, owner, seconds)
+
+
+@pytest.mark.parametrize("error", [InboxUnavailable("away"), LeaseLost("gone")])
+async def test_a_lease_is_not_renewed_after_the_attempt(error: Exception) -> None:
+    """An attempt that loses its inbox can't end its lease, but the lease must run out."""
+    inbox = Swallowing()
+    failing, heir = (Receiver(Cheddar("ACME", KEY), inbox=inbox, lease=0.3) for _ in range(2))
+
+    @failing.on("transaction")
+    async def fail(hook: Any) -> None:
+        await inbox.renewing.wait()
+        raise error
+
+    heir.on("transaction")(lambda hook: None)
+    body = FakeCheddar().hook(activityType="transaction")
+    async with failing, heir:
+        assert (await deliver(failing, body)).status == 503
+        async with asyncio.timeout(10):
+            while (await deliver(heir, body)).status != 200:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_full_inbox_holds_the_hook(cheddar: FakeCheddar, client: AsyncClient) -> None:

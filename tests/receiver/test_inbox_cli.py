@@ -6,18 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import msgspec
 import pytest
-from tests.cheddar import FakeCheddar
+from tests.cheddar import KEY, Clock, FakeCheddar, answer_lost, signed
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, letter
 
-from tallyhook.review import Outcome, Standing
+from tallyhook.review import Outcome, Review, Standing
 from tallyhook.review.journal import (
     Added,
     Asked,
@@ -30,7 +30,7 @@ from tallyhook.review.journal import (
     Verified,
 )
 from tallyhook_mock.cli import main
-from tallyhook_receiver import Record, State
+from tallyhook_receiver import Cheddar, Receiver, Record, State
 
 FAILED, DONE, UNDECODABLE, WORKING = ("f" * 64, "d" * 64, "ab" * 32, "ac" * 32)
 
@@ -203,6 +203,62 @@ def test_a_person_resolves(
     assert isinstance(entries[-1], Resolved)
     assert msgspec.structs.replace(entries[-1], at=None) == resolved
     assert run(url, "resolve", key, "--accept").returncode == 1  # it is no longer unresolved
+
+
+@pytest.mark.parametrize("again", ["retry", "another body"])
+def test_what_a_person_resolves_is_not_done_until_the_review_is(run: Run, tmp_path: Path, again: str) -> None:
+    """A hook that was done once is reviewed again, and this review asks a person."""
+    cheddar, inbox, used = FakeCheddar(), tmp_path / "i.sqlite", [5]
+    receiver = Receiver(Cheddar("ACME", KEY, cheddar.async_client()), inbox=inbox)
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        review.charge("A", used[-1])
+
+    def deliver(body: bytes) -> int:
+        return receiver.answer("POST", signed(body), body).status
+
+    assert deliver(body := cheddar.hook()) == 200
+    (key,) = (hook["key"] for hook in json.loads(run(str(inbox), "list", "--json").stdout))
+    used.append(7)
+    if again == "retry":
+        assert run(str(inbox), "retry", key).returncode == 0
+    else:
+        body = cheddar.hook(activityDatetime="2030-03-01T01:00:00+00:00")
+    cheddar.billed_charges[0]["eachAmount"] = "6.00"
+    assert deliver(body) == 500
+    cheddar.billed_charges.clear()  # a person deletes the charge, and says that it isn't the review's
+    assert run(str(inbox), "resolve", key, "--never-added", "--adding", "1").returncode == 0
+    assert run(str(inbox), "list", "--state", "waiting").stdout.count("NORA") == 1
+    assert deliver(body) == 200
+    assert cheddar.content() == [("A", "1", Decimal("7.00"), "")]
+    receiver.close()
+
+
+def test_what_a_second_look_has_asked_is_looked_at_again_once_it_is_resolved(
+    run: Run, tmp_path: Path
+) -> None:
+    cheddar, clock, inbox = FakeCheddar(faults={2: answer_lost}), Clock(), tmp_path / "i.sqlite"
+    receiver = Receiver(Cheddar("ACME", KEY, cheddar.async_client(retries=0)), inbox=inbox, clock=clock)
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        review.charge("A", 5)
+
+    body = cheddar.hook()
+    assert receiver.answer("POST", signed(body), body).status == 200
+    (key,) = (hook["key"] for hook in json.loads(run(str(inbox), "list", "--json").stdout))
+    cheddar.billed_charges[0]["eachAmount"] = "6.00"
+    clock.put_on(timedelta(minutes=6))
+    receiver.run(receiver.look_again())
+    assert run(str(inbox), "list", "--state", "unresolved").stdout.count("NORA") == 1
+    cheddar.billed_charges.clear()
+    assert run(str(inbox), "resolve", key, "--never-added", "--adding", "1").returncode == 0
+    clock.now = datetime.now(UTC) + timedelta(minutes=1)  # `resolve` plans the second look by the real clock
+    assert receiver.run(receiver.look_again()) == 1
+    assert cheddar.content() == [("A", "1", Decimal("5.00"), "")]
+    assert run(str(inbox), "list", "--state", "done").stdout.count("NORA") == 1
+    receiver.close()
 
 
 def test_shows_what_came_of_a_review(run: Run, url: str) -> None:

@@ -21,7 +21,16 @@ from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
 from tallyhook_mock.server import serving
-from tallyhook_receiver import Cheddar, Event, Receiver, SharedKey, SQLiteInbox, StandardWebhooks, State
+from tallyhook_receiver import (
+    Cheddar,
+    Event,
+    NotYet,
+    Receiver,
+    SharedKey,
+    SQLiteInbox,
+    StandardWebhooks,
+    State,
+)
 
 START = datetime(2030, 3, 1, tzinfo=UTC)
 FIVE = [("A", "1", Decimal("5.00"), "")]
@@ -382,6 +391,49 @@ def test_a_handler_that_would_end_the_program_fails(
     assert answers == [500, 200]
     receiver.close()
     assert "failed: RuntimeError" in caplog.text
+
+
+class Stop(BaseException):
+    pass
+
+
+class Speechless(NotYet):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+class Timeless(NotYet):
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [Stop, asyncio.CancelledError, lambda: BaseExceptionGroup("", [Stop()]), Speechless, Timeless],
+)
+async def test_a_handler_may_raise_anything(error: Callable[[], BaseException], is_async: bool) -> None:
+    tries = []
+
+    def handle(hook: Any) -> None:
+        tries.append(hook)
+        if len(tries) == 1:
+            raise error()
+
+    async def later(hook: Any) -> None:
+        handle(hook)
+
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
+    receiver.on("transaction")(later if is_async else handle)
+    body = FakeCheddar().hook(activityType="transaction")
+    async with receiver:
+        assert (await receiver.handle("POST", signed(body), body)).status == 500
+        record = await record_of(receiver)
+        assert record.state is State.FAILED
+        assert "in handle" in record.note
+        another = Receiver(Cheddar("ACME", KEY), inbox=receiver.inbox)
+        another.on("transaction")(handle)
+        assert (await another.handle("POST", signed(body), body)).status == 200
 
 
 def test_a_handler_cannot_yield() -> None:

@@ -94,6 +94,31 @@ def test_a_body_whose_length_is_not_announced(receiver: Receiver) -> None:
     assert call(receiver, CONTENT_LENGTH="")[0] == "401 Unauthorized"
 
 
+class Endless(io.RawIOBase):
+    """A body without an end, which counts the bytes that are asked for."""
+
+    asked = 0
+
+    def read(self, size: int = -1) -> bytes:
+        assert size >= 0
+        self.asked += size
+        return b"x" * size
+
+
+@pytest.mark.parametrize("announced", ["0" * 20 + str(10**8), "0" * 4000 + "10001", "9" * 4000, str(10**8)])
+def test_no_more_of_a_body_is_read_than_the_limit(receiver: Receiver, announced: str) -> None:
+    stream = Endless()
+    status, _ = call(receiver, CONTENT_LENGTH=announced, **{"wsgi.input": stream})
+    assert status.startswith("413 ")
+    assert stream.asked <= 10_001
+
+
+def test_a_length_with_zeros_before_it(receiver: Receiver) -> None:
+    assert call(receiver, CONTENT_LENGTH="0" * 4000 + str(len(BODY)))[0] == "200 OK"
+    headers = signed(BODY) | {"Content-Length": "0" * 10_000 + str(len(BODY))}
+    assert receiver.answer("POST", headers, BODY).status == 200
+
+
 def test_the_health_of_the_inbox(receiver: Receiver, tmp_path: Path) -> None:
     assert call(receiver, "GET", PATH_INFO="/healthz") == ("200 OK", b'{"health": "ok"}\n')
     assert call(receiver, "HEAD", PATH_INFO="/healthz") == ("200 OK", b"")

@@ -212,7 +212,7 @@ def resolve(
             fail("a worker is handling it now; try again when it has finished", BAD)
         word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
         await opened.append(record.key, owner, word)
-        was_done = any(isinstance(entry, Verified) for entry in entries)
+        was_done = _was_done(entries)
         if was_done:
             await opened.plan(record.key, owner, now, now + timedelta(days=1))
         await opened.finish(record.key, owner, State.DONE if was_done else State.WAITING, str(word))
@@ -222,6 +222,17 @@ def resolve(
     is_done = record.state is State.DONE
     then = "the receiver looks at its invoice again" if is_done else "the next delivery continues"
     _tell(record, as_json, f"is resolved: {then}")
+
+
+def _was_done(entries: Sequence[Entry]) -> bool:
+    """Return whether the hook's last review was done, so that no other delivery will come.
+
+    It wasn't done if it asked a person itself, even if an earlier review of the same invoice was done.
+    """
+    for entry in reversed(entries):
+        if isinstance(entry, Asked | Verified):
+            return isinstance(entry, Verified) or entry.is_second_look
+    return False
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:

@@ -98,7 +98,12 @@ class Application:
             return (yield from self._steps())
         except Unresolved:
             if self.has_journal:
-                asked = Asked(declaration=self.declaration, stands=self._stands(), at=self.now())
+                asked = Asked(
+                    declaration=self.declaration,
+                    stands=self._stands(),
+                    at=self.now(),
+                    is_second_look=self.is_second_look,
+                )
                 yield from self.reading.write(asked)
             raise
 

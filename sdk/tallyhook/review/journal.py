@@ -225,12 +225,14 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
 class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
     """A journal entry that is written when a person must decide.
 
-    `stands` describes the invoice's content at this time, in lines of text.
+    `stands` describes the invoice's content at this time, in lines of text. `is_second_look` is True if a
+    second look asked, which means that the hook was already acknowledged.
     """
 
     declaration: Declaration
     stands: tuple[str, ...]
     at: datetime | None = None
+    is_second_look: bool = False
 
     def __str__(self) -> str:
         return f"asked a person; the invoice: {'; '.join(self.stands)}"
