@@ -1,4 +1,4 @@
-"""An event loop in a thread, for callers without one, such as WSGI servers, AWS Lambda and scripts."""
+"""An event loop in a thread, for callers without one (WSGI servers, AWS Lambda, scripts), and a lock."""
 
 import asyncio
 import os
@@ -55,6 +55,24 @@ class LoopThread:
                 )
                 self._thread.start()
             return self._loop
+
+
+class LoopLock:
+    """A lock for the tasks of one event loop.
+
+    In another event loop it is a new lock, because a task of the earlier loop may hold the old one forever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def here(self) -> asyncio.Lock:
+        """Return the lock of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._lock, self._loop = asyncio.Lock(), loop
+        return self._lock
 
 
 async def _cancel_others() -> None:

@@ -20,7 +20,7 @@ from tallyhook_receiver.handlers import BILLABLE, Handlers, HookHandler, ReviewH
 from tallyhook_receiver.health import Health
 from tallyhook_receiver.inbox import Inbox, open_inbox
 from tallyhook_receiver.intake import Intake
-from tallyhook_receiver.loop_thread import LoopThread
+from tallyhook_receiver.loop_thread import LoopLock, LoopThread
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.options import Options, complete, gone_after_of, lease_of, unknown_for_of
 from tallyhook_receiver.page import Check, Page
@@ -104,8 +104,7 @@ class Receiver:
         )
         self._made_clients = False
         self._is_closing = False
-        self._opening: asyncio.Lock | None = None
-        self._opening_loop: asyncio.AbstractEventLoop | None = None
+        self._opening = LoopLock()
         self._process = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -226,9 +225,7 @@ class Receiver:
             raise InboxUnavailable("the receiver was opened before the fork: open it in each worker process")
         if self._loop is not None and self._loop.is_running():
             raise InboxUnavailable("the receiver is open in another event loop: use it in one loop only")
-        if self._opening is None or self._opening_loop is not loop:
-            self._opening, self._opening_loop = asyncio.Lock(), loop
-        async with self._opening:
+        async with self._opening.here():
             if self._loop is not loop:
                 await self._open_here(loop)
         return self._context

@@ -234,6 +234,37 @@ def test_belongs_to_its_event_loop(postgres_store: PostgresStore) -> None:
         second.run(inbox.close())
 
 
+def test_several_tasks_open_it_in_one_event_loop_after_another(postgres_store: PostgresStore) -> None:
+    inbox = postgres_store.inbox()
+
+    async def several() -> None:
+        await asyncio.gather(*(inbox.open() for _ in range(3)))
+        await inbox.check()
+        await inbox.close()
+
+    for _ in range(3):
+        asyncio.run(several())
+
+
+def test_an_event_loop_that_ends_while_it_opens_the_inbox(postgres_store: PostgresStore) -> None:
+    inbox = postgres_store.inbox()
+    abandoned = asyncio.new_event_loop()
+    task = abandoned.create_task(inbox.open())
+    abandoned.run_until_complete(asyncio.sleep(0))  # it has begun
+
+    async def in_another_loop() -> None:
+        async with asyncio.timeout(30):
+            await inbox.open()
+        await inbox.check()
+        await inbox.close()
+
+    asyncio.run(in_another_loop())
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        abandoned.run_until_complete(task)
+    abandoned.close()
+
+
 # The server stops.
 
 

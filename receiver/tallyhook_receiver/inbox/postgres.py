@@ -31,6 +31,7 @@ from tallyhook_receiver.inbox.base import (
     storable,
 )
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
+from tallyhook_receiver.loop_thread import LoopLock
 
 # How many seconds the clock may deviate between two readings, since NTP corrects it in small steps. This is
 # far less than the quarter of a lease that must be left when a request is sent.
@@ -107,10 +108,10 @@ class PostgresInbox:
         self._hooks = max_hooks  # until the first count, the inbox is assumed to be full
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._opening = asyncio.Lock()
+        self._opening = LoopLock()
 
     async def open(self) -> None:
-        async with self._opening:
+        async with self._opening.here():
             if self._pool is not None and self._loop is asyncio.get_running_loop():
                 return
             if self._loop is not None and self._loop.is_running():
