@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ from tests.receiver.test_asgi import serving
 
 from tallyhook.signing import SIGNATURE_HEADER
 from tallyhook_mock import Server, serve
-from tallyhook_receiver import Cheddar, Receiver, SQLiteInbox, State
+from tallyhook_receiver import Cheddar, Receiver, SQLiteInbox, State, open_inbox
 from tallyhook_receiver.attempt import INTERRUPTED
 
 from .command import Command, run
@@ -236,6 +237,29 @@ def test_the_inbox(patient: Patient, tmp_path: Path) -> None:
     assert patient.examined(INBOX="")["inbox"][0][0] == "doubtful"
     patient.inbox.write_text("no database")
     assert patient.examined()["inbox"][-1][0] == "bad"
+
+
+@pytest.mark.parametrize("name", ["inbox.sqlite", "my inbox.sqlite", "50%.sqlite", "für ida.sqlite"])
+def test_the_url_of_a_file_means_what_it_means_to_the_receiver(
+    patient: Patient, tmp_path: Path, name: str
+) -> None:
+    url = f"sqlite:///{quote(str(tmp_path / name))}"
+    ((verdict, says, _),) = patient.examined(INBOX=url)["inbox"]
+    assert (verdict, says) == ("doubtful", f"{tmp_path / name} doesn't exist yet; the receiver creates it")
+    asyncio.run(opened_and_closed(url))
+    (tmp_path / name).chmod(0o644)
+    found = patient.examined(INBOX=url)["inbox"]
+    assert [each[2] for each in found if each[0] == "doubtful"] == [f"chmod 600 {tmp_path / name}"]
+    assert found[-1][:2] == ("good", "can be read and written, and contains 0 hooks")
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    assert patient.examined(INBOX=url)["inbox"][0][:2] == ("bad", f"{tmp_path / name} is a folder")
+
+
+async def opened_and_closed(url: str) -> None:
+    inbox = open_inbox(url)
+    await inbox.open()
+    await inbox.close()
 
 
 def test_what_stands_in_the_inbox(patient: Patient) -> None:

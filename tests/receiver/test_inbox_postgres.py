@@ -369,7 +369,7 @@ async def test_no_server(tmp_path: Path) -> None:
 def test_a_url_of_a_file(url: str | Path, path: str) -> None:
     inbox = open_inbox(url)
     assert isinstance(inbox, SQLiteInbox)
-    assert inbox._path == Path(path)
+    assert inbox.path == Path(path)
 
 
 def test_a_url_of_nothing() -> None:

@@ -69,7 +69,7 @@ class SQLiteInbox:
         clock: Callable[[], float] = time.time,
         uptime: Callable[[], float] = uptime,
     ) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
         self._busy_seconds = busy_seconds
         self._max_hooks = max_hooks
         self._create = create
@@ -307,15 +307,15 @@ class SQLiteInbox:
         If the file is lost later, it isn't replaced by an empty one.
         """
         mode = "rwc" if self._create and self._file is None else "rw"
-        if mode == "rw" and not self._path.exists():
+        if mode == "rw" and not self.path.exists():
             raise InboxUnavailable("the file does not exist")
         if mode == "rwc":
             # The file will contain customer data, so make it readable only by its owner. SQLite itself would
             # follow the umask. It gives its other files the same mode as this one. If the file can't be
             # created, SQLite reports the reason.
             with suppress(OSError):
-                self._path.touch(0o600, exist_ok=False)
-        connection = connect(f"{self._path.resolve().as_uri()}?mode={mode}", self._busy_seconds)
+                self.path.touch(0o600, exist_ok=False)
+        connection = connect(f"{self.path.resolve().as_uri()}?mode={mode}", self._busy_seconds)
         try:
             if self._file is None:
                 inspect(connection, self._create)
@@ -327,7 +327,7 @@ class SQLiteInbox:
         return connection
 
     def _identity(self) -> tuple[int, int]:
-        stat = self._path.stat()
+        stat = self.path.stat()
         return stat.st_dev, stat.st_ino
 
     def _check(self) -> None:

@@ -40,7 +40,7 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
         yield bad("inbox", str(error), f"correct {name}")
         return
     if isinstance(inbox, SQLiteInbox):
-        file = Path(str(url).removeprefix("sqlite:///"))
+        file = inbox.path
         if file.is_dir():
             yield bad("inbox", f"{file} is a folder", f"set it to a file: {name}={file / DEFAULT_INBOX}")
             return
