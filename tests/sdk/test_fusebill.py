@@ -1,6 +1,7 @@
 """Fusebill's clients: what they send, and how they read the answers."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -208,6 +209,34 @@ async def test_what_may_be_done_twice_is_tried_again(
     script = Script(httpx.ReadTimeout("slow"), answer({}, 503), good)
     await ask(script, name, *args, **kwargs)
     assert len(script.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "logged"),
+    [
+        ("get_billing_period_definition", (12,), {}, "billingPeriodDefinitions"),
+        (
+            "get_billing_period_definition_by_subscription",
+            (31,),
+            {},
+            "billingPeriodDefinitions/GetBySubscription",
+        ),
+        ("move_subscription", (31,), {"to": 12}, "subscriptions/billingPeriodDefinition"),
+        ("post_draft_invoice", (8, 9), {}, "Invoices"),
+    ],
+)
+async def test_the_log_names_no_ids(
+    ask: Ask,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    logged: str,
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="tallyhook"), pytest.raises(APIError):
+        await ask(Script(answer({}, 404)), name, *args, **kwargs)
+    lines = [record.getMessage() for record in caplog.records if record.name == "tallyhook"]
+    assert lines == [f"{logged}: 404"]
 
 
 @pytest.mark.parametrize(

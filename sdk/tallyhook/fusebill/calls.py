@@ -76,9 +76,7 @@ def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPerio
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/{_ROOT}"
-    return _get(
-        path, f"customers/{_ROOT}", documents.many(BillingPeriodDefinition), subject=_whose(customer_id)
-    )
+    return _get(path, documents.many(BillingPeriodDefinition), subject=_whose(customer_id))
 
 
 def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeriodDefinition]:
@@ -88,7 +86,7 @@ def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeri
         NotFound: there is no such definition.
     """
     subject = Named("id", _id(definition, "definition"))
-    return _get(_path(definition), _ROOT, _DEFINITION, subject=subject)
+    return _get(_path(definition), _DEFINITION, subject=subject)
 
 
 def get_billing_period_definition_by_subscription(
@@ -99,9 +97,8 @@ def get_billing_period_definition_by_subscription(
     Raises:
         NotFound: there is no such subscription.
     """
-    action = f"{_ROOT}/GetBySubscription"
     named = _id(subscription, "subscription")
-    return _get(f"{action}/{named}", action, _DEFINITION, subject=_DefinitionOf(named))
+    return _get(f"{_ROOT}/GetBySubscription/{named}", _DEFINITION, subject=_DefinitionOf(named))
 
 
 def new_billing_period_definition(
@@ -127,7 +124,7 @@ def new_billing_period_definition(
         **_wish(customer_id, interval, date, number_of_intervals, settings),
         "billingPeriodType": billing_period_type,
     }
-    return _call("POST", _ROOT, _ROOT, _DEFINITION, body, subject=_whose(customer_id))
+    return _call("POST", _ROOT, _DEFINITION, body, subject=_whose(customer_id))
 
 
 def preview_billing_period_definition(
@@ -143,8 +140,7 @@ def preview_billing_period_definition(
     Nothing is created.
     """
     body = _wish(customer_id, interval, date, number_of_intervals, settings)
-    action = f"{_ROOT}/Preview"
-    return _call("POST", action, action, _DEFINITION, body, repeatable=True, subject=_whose(customer_id))
+    return _call("POST", f"{_ROOT}/Preview", _DEFINITION, body, repeatable=True, subject=_whose(customer_id))
 
 
 def _wish(
@@ -188,8 +184,7 @@ def edit_billing_period_definition(
     }
     if len(body) == 1:
         raise TypeError("Pass something to change")
-    subject = Named("id", body["id"])
-    return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True, subject=subject)
+    return _call("PUT", _ROOT, _DEFINITION, body, repeatable=True, subject=Named("id", body["id"]))
 
 
 def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
@@ -200,7 +195,7 @@ def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
         NotFound: there is no such definition. If the client retried the call, an earlier attempt may have
             deleted the definition.
     """
-    return _call("DELETE", _path(definition), _ROOT, documents.nothing, repeatable=True)
+    return _call("DELETE", _path(definition), documents.nothing, repeatable=True)
 
 
 def move_subscription(
@@ -219,15 +214,9 @@ def move_subscription(
     named = _id(subscription, "subscription")
     definition = None if isinstance(to, InvoiceDate) else _id(to, "definition")
     body = to.fields() if isinstance(to, InvoiceDate) else {"billingPeriodDefinitionId": definition}
-    return _call(
-        "PUT",
-        f"subscriptions/{named}/billingPeriodDefinition",
-        "subscriptions/billingPeriodDefinition",
-        _DEFINITION,
-        body,
-        repeatable=definition is not None,
-        subject=_DefinitionOf(named, definition),
-    )
+    path = f"subscriptions/{named}/billingPeriodDefinition"
+    subject = _DefinitionOf(named, definition)
+    return _call("PUT", path, _DEFINITION, body, repeatable=definition is not None, subject=subject)
 
 
 def dry_run(
@@ -248,7 +237,7 @@ def dry_run(
             raise WrongDocument("the answer is about another object than the request")
         return forecast.dry_run(found, invoice_day=invoice_day, invoice_month=invoice_month, now=now)
 
-    return _get(_path(definition), _ROOT, read)
+    return _get(_path(definition), read)
 
 
 # -- usage
@@ -261,9 +250,7 @@ def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
         NotFound: there is no such subscription.
     """
     named = _id(subscription, "subscription")
-    return _get(
-        f"subscriptions/{named}", "subscriptions", documents.one(Subscription), subject=Named("id", named)
-    )
+    return _get(f"subscriptions/{named}", documents.one(Subscription), subject=Named("id", named))
 
 
 def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[Subscription]]:
@@ -273,13 +260,7 @@ def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/subscriptions"
-    return _get(
-        path,
-        "customers/subscriptions",
-        documents.many(Subscription),
-        query=_paged(page_number),
-        subject=_whose(customer_id),
-    )
+    return _get(path, documents.many(Subscription), query=_paged(page_number), subject=_whose(customer_id))
 
 
 def set_quantity(
@@ -300,7 +281,6 @@ def set_quantity(
     body = {**product.raw, "id": product.id, "quantity": money.exact_number(quantity, "A quantity", least=0)}
     return _call(
         "PUT",
-        "SubscriptionProducts",
         "SubscriptionProducts",
         documents.one(SubscriptionProduct),
         body,
@@ -323,11 +303,9 @@ def change_quantity(
         "subscriptionProductId": _id(product, "product"),
         "deltaQuantity": money.exact_number(difference, "A quantity"),
     }
-    path = "SubscriptionProductQuantityChange"
     return _call(
         "POST",
-        path,
-        path,
+        "SubscriptionProductQuantityChange",
         documents.one(SubscriptionProduct),
         body,
         query=_flags(preview, hold),
@@ -349,13 +327,8 @@ def get_draft_invoices(
     filters = {"status": status, "customerId": customer_id}
     written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
     query = (*((("query", written),) if written else ()), *_paged(page_number))
-    return _get(
-        "DraftInvoices",
-        "DraftInvoices",
-        documents.many(DraftInvoice),
-        query=query,
-        subject=None if customer_id is None else _whose(customer_id),
-    )
+    subject = None if customer_id is None else _whose(customer_id)
+    return _get("DraftInvoices", documents.many(DraftInvoice), query=query, subject=subject)
 
 
 def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
@@ -365,9 +338,7 @@ def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
         NotFound: there is no such draft, or it is already posted.
     """
     named = _id(draft, "draft")
-    return _get(
-        f"DraftInvoices/{named}", "DraftInvoices", documents.one(DraftInvoice), subject=Named("id", named)
-    )
+    return _get(f"DraftInvoices/{named}", documents.one(DraftInvoice), subject=Named("id", named))
 
 
 def change_draft_invoice(
@@ -394,7 +365,6 @@ def change_draft_invoice(
     return _call(
         "PATCH",
         "DraftInvoices",
-        "DraftInvoices",
         documents.one(DraftInvoice),
         body,
         repeatable=repeatable,
@@ -417,9 +387,7 @@ def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
         query.append(("draftChargeIds", ",".join(str(whole(each, "A charge's id")) for each in charge_ids)))
     # The field `draft_invoice_id` is inferred, so the answer may not have it.
     subject = Named("draft_invoice_id", named, may_lack=True)
-    return _call(
-        "POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query), subject=subject
-    )
+    return _call("POST", "Invoices", documents.one(Invoice), {}, query=tuple(query), subject=subject)
 
 
 def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoice]]:
@@ -429,13 +397,7 @@ def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoi
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/Invoices"
-    return _get(
-        path,
-        "customers/Invoices",
-        documents.many(Invoice),
-        query=_paged(page_number),
-        subject=_whose(customer_id),
-    )
+    return _get(path, documents.many(Invoice), query=_paged(page_number), subject=_whose(customer_id))
 
 
 def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
@@ -445,7 +407,7 @@ def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
         NotFound: there is no such invoice.
     """
     named = _id(invoice, "invoice")
-    return _get(f"Invoices/{named}", "Invoices", documents.one(Invoice), subject=Named("id", named))
+    return _get(f"Invoices/{named}", documents.one(Invoice), subject=Named("id", named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,15 +436,14 @@ def _flags(preview: bool, hold: bool) -> Pairs:
 
 
 def _get(
-    path: str, action: str, read: Callable[[bytes], T], *, query: Pairs = (), subject: Subject | None = None
+    path: str, read: Callable[[bytes], T], *, query: Pairs = (), subject: Subject | None = None
 ) -> Call[T]:
-    return _call("GET", path, action, read, query=query, repeatable=True, subject=subject)
+    return _call("GET", path, read, query=query, repeatable=True, subject=subject)
 
 
 def _call(
     method: str,
     path: str,
-    action: str,
     read: Callable[[bytes], T],
     body: Mapping[str, object] | None = None,
     *,
@@ -490,6 +451,7 @@ def _call(
     repeatable: bool = False,
     subject: Subject | None = None,
 ) -> Call[T]:
+    action = "/".join(step for step in path.split("/") if not step.isdecimal())  # without the ids
     return Call(method, path, action, read, documents.refusal, query, body, repeatable, subject=subject)
 
 
