@@ -94,27 +94,28 @@ def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
-    """Schedule an open invoice's bill date and the reminders before that date."""
+    """Schedule an open invoice's bill date and the first reminder before that date.
+
+    If the bill date was moved, the reminders of the old date don't come.
+    """
     state.schedule(invoice.billing_at, bill, invoice)
-    for days in invoice.subscription.customer.product.bill_reminder_days:
-        when = invoice.billing_at - timedelta(days=days)
-        if when > at:
-            state.schedule(when, remind, invoice)
+    _plan_reminder(state, invoice, at)
 
 
 def remind(state: State, invoice: Invoice, at: datetime) -> None:
-    """Emit a `billReminder` event if the invoice is still the current one.
+    """Emit a `billReminder` event if the invoice is still the current one, and schedule the next reminder.
+
+    A canceled subscription gets no reminder, since it is not billed (inferred).
 
     Standing: staff 2017.
     """
-    if invoice.subscription.current is invoice:
-        state.emit(
-            "billReminder",
-            at,
-            invoice.subscription.customer,
-            invoice=invoice,
-            note=f"{amount_text(invoice.total)} due {invoice.billing_at:%Y-%m-%d}",
-        )
+    subscription = invoice.subscription
+    if subscription.current is not invoice or invoice.remind_at is None or invoice.remind_at > at:
+        return  # billed or moved in the meantime
+    if not subscription.is_canceled:
+        note = f"{amount_text(invoice.total)} due {invoice.billing_at:%Y-%m-%d}"
+        state.emit("billReminder", at, subscription.customer, invoice=invoice, note=note)
+    _plan_reminder(state, invoice, invoice.remind_at)
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
@@ -371,6 +372,14 @@ def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
 
 
 # -- internal
+
+
+def _plan_reminder(state: State, invoice: Invoice, after: datetime) -> None:
+    days = invoice.subscription.customer.product.bill_reminder_days
+    reminders = (invoice.billing_at - timedelta(days=each) for each in days)
+    invoice.remind_at = min((when for when in reminders if when > after), default=None)
+    if invoice.remind_at is not None:
+        state.schedule(invoice.remind_at, remind, invoice)
 
 
 def _open_next(state: State, ended: Invoice, at: datetime) -> None:
