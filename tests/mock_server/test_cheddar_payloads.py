@@ -197,6 +197,39 @@ def test_a_reminder_carries_the_total_that_is_expected(face: Recorder) -> None:
     assert reminder["subscription"]["invoice"]["transaction"]["amount"] == "52.50"
 
 
+def test_a_moved_bill_is_announced_only_before_its_new_date(face: Recorder) -> None:
+    face.on("customers/edit-subscription", "M1", {"changeBillDate": "2026-04-20T12:00:00Z"})
+    face.on("customers/edit-subscription", "M1", {"changeBillDate": "2026-05-20T12:00:00Z"})
+    face.on("customers/edit-subscription", "M1", {"changeBillDate": "2026-05-20T12:00:00Z"})
+    face.play(START + 100 * DAY)
+    told = [each["activityDatetime"] for each in face.hooks("billReminder")]
+    assert told == ["2026-05-18T12:00:00+00:00"]
+
+
+def test_a_bill_that_a_reminder_pushes_out_is_announced_again(face: Recorder) -> None:
+    face.state.products["HARBOUR"].bill_reminder_days = (2, 9)  # of the periods to come
+    face.play(START + 31 * DAY)
+    face.bodies.clear()
+    face.play(START + 53 * DAY)
+    face.on("customers/edit-subscription", "M1", {"changeBillDate": "2026-05-11T12:00:00Z"})
+    face.play(START + 72 * DAY)
+    told = [each["activityDatetime"][:10] for each in face.hooks("billReminder")]
+    assert told == ["2026-04-22", "2026-05-02", "2026-05-09"]
+
+
+@pytest.mark.parametrize(("back_on", "told"), [(20, ["2026-03-30", "2026-04-29"]), (40, []), (None, [])])
+def test_a_canceled_subscription_is_not_announced_as_billed(
+    face: Recorder, back_on: int | None, told: list[str]
+) -> None:
+    face.play(START + 10 * DAY)
+    face.on("customers/cancel", "M1")
+    if back_on is not None:
+        face.play(START + back_on * DAY)
+        face.on("customers/edit-subscription", "M1", {"planCode": "QUAY"})
+    face.play(START + 60 * DAY)
+    assert [each["activityDatetime"][:10] for each in face.hooks("billReminder")] == told
+
+
 def test_a_transaction_is_announced_when_it_is_made(face: Recorder) -> None:
     [made] = face.hooks("transaction")
     assert made["subscription"]["invoice"]["transaction"]["response"] == "approved"

@@ -94,27 +94,28 @@ def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
-    """Schedule an open invoice's bill date and the reminders before that date."""
+    """Schedule an open invoice's bill date and the first reminder before that date.
+
+    If the bill date was moved, the reminders of the old date don't come.
+    """
     state.schedule(invoice.billing_at, bill, invoice)
-    for days in invoice.subscription.customer.product.bill_reminder_days:
-        when = invoice.billing_at - timedelta(days=days)
-        if when > at:
-            state.schedule(when, remind, invoice)
+    _plan_reminder(state, invoice, at)
 
 
 def remind(state: State, invoice: Invoice, at: datetime) -> None:
-    """Emit a `billReminder` event if the invoice is still the current one.
+    """Emit a `billReminder` event if the invoice is still the current one, and schedule the next reminder.
+
+    A canceled subscription gets no reminder, since it is not billed (inferred).
 
     Standing: staff 2017.
     """
-    if invoice.subscription.current is invoice:
-        state.emit(
-            "billReminder",
-            at,
-            invoice.subscription.customer,
-            invoice=invoice,
-            note=f"{amount_text(invoice.total)} due {invoice.billing_at:%Y-%m-%d}",
-        )
+    subscription = invoice.subscription
+    if subscription.current is not invoice or invoice.remind_at is None or invoice.remind_at > at:
+        return  # billed or moved in the meantime
+    if not subscription.is_canceled:
+        note = f"{amount_text(invoice.total)} due {invoice.billing_at:%Y-%m-%d}"
+        state.emit("billReminder", at, subscription.customer, invoice=invoice, note=note)
+    _plan_reminder(state, invoice, invoice.remind_at)
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
@@ -197,7 +198,8 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
     elif not payments.execute(state, invoice, at):
         raise gateway.failure("6000", subscription.customer)
     if subscription.is_canceled:
-        reactivate(state, subscription, at, paid=invoice)
+        bills_period = invoice.type is InvoiceType.SUBSCRIPTION
+        reactivate(state, subscription, at, paid=invoice if bills_period else None)
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
@@ -232,9 +234,9 @@ def reactivate(
 
     If the next bill date has not passed, the old period continues and its bill date doesn't change
     (documented). After the bill date, a reactivation is a new sign-up. Its first bill date follows from the
-    plan, unless `first_bill` is given (documented; staff 2018). `paid` is an outstanding invoice that was
-    just paid to reactivate the subscription. If there is such an invoice, the new sign-up is first billed one
-    period later (setting `long_cancel_with_outstanding`). If a bill is due at once and the payment fails,
+    plan, unless `first_bill` is given (documented; staff 2018). `paid` is a period's outstanding invoice that
+    was just paid to reactivate the subscription. If there is such an invoice, the new sign-up is first billed
+    one period later (setting `long_cancel_with_outstanding`). If a bill is due at once and the payment fails,
     this raises a Refusal (422), and the subscription remains canceled.
 
     Standing: client.
@@ -371,6 +373,14 @@ def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
 
 
 # -- internal
+
+
+def _plan_reminder(state: State, invoice: Invoice, after: datetime) -> None:
+    days = invoice.subscription.customer.product.bill_reminder_days
+    reminders = (invoice.billing_at - timedelta(days=each) for each in days)
+    invoice.remind_at = min((when for when in reminders if when > after), default=None)
+    if invoice.remind_at is not None:
+        state.schedule(invoice.remind_at, remind, invoice)
 
 
 def _open_next(state: State, ended: Invoice, at: datetime) -> None:

@@ -148,6 +148,7 @@ class Invoice(Entity, eq=False):
     tax_rate: Decimal | None = None  # the customer's rate, set at the end of the period
     billed_with: int = 0  # number of the invoice whose recurring charge pays for this period; 0 if none
     promotion: Promotion | None = None  # set at the end of the period
+    remind_at: datetime | None = None  # when the next reminder of an open invoice comes
     run_at: datetime | None = None  # when it runs next
     declines: int = 0
     counters: tuple[Usage, ...] = ()  # one for each item that was used
