@@ -12,7 +12,17 @@ import httpx
 import pytest
 
 from tallyhook import Client, InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
-from tallyhook.audit import Audit, Chargemonk, Cheddar, FileJournal, Outcome, Standing, System, apply
+from tallyhook.audit import (
+    Audit,
+    Chargemonk,
+    Cheddar,
+    Cleverbridge,
+    FileJournal,
+    Outcome,
+    Standing,
+    System,
+    apply,
+)
 from tallyhook.audit.journal import Entry, Running, Setting
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
@@ -524,3 +534,40 @@ def test_a_customer_that_can_not_be_read_hides_no_other(stage: Tampered) -> None
         ("", Standing.FAILED),
     ]
     assert "IDA: " in outcomes[1].problem
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, "{}"), (500, ""), (200, "<html>"), (200, '{"id": null}')])
+@pytest.mark.parametrize("system", ["fusebill", "cleverbridge"])
+def test_an_account_that_can_not_be_read_hides_no_other(
+    stage: Tampered, journal: FileJournal, system: str, status: int, body: str
+) -> None:
+    stage.server.advance_to(DAY if system == "fusebill" else EVE)
+    both: System = Cleverbridge(stage.cleverbridge, ["S1001", "S2002"], {"blocks": 2})
+    path, first = "getsubscription", "S1001"
+    if system == "fusebill":
+        for subscription in (11, 22):
+            metered = stage.fusebill.get_subscription(subscription).product("GB25")
+            stage.fusebill.set_quantity(metered, 6)
+        stage.server.advance("1mo")
+        both, first = stage.of("fusebill"), str(stage.fusebill.get_draft_invoices()[0].id)
+        path = f"DraftInvoices/{first}"
+    stage.gateway.answers[path] = [(status, body)]
+    *others, failed = apply(lambda audit: audit.set_quantity("blocks", 8), [both], journal, now=stage.now)
+    assert [each.standing for each in others] == [Standing.SET] * len(others)
+    assert others
+    assert (failed.standing, failed.window.account) == (Standing.FAILED, "")
+    assert first in failed.problem
+
+
+def test_a_renewal_that_no_calendar_has_hides_no_other(stage: Tampered, journal: FileJournal) -> None:
+    stage.server.advance_to(EVE)
+    never = '{"subscriptionId": "wheel", "subscriptionNextBilling": 99999999999999}'
+    listed = (
+        f'{{"status": "success", "list": {{"invoice": [{{"invoiceId": "1", "subscription": {never}}}]}}}}'
+    )
+    stage.gateway.answers["listInvoices"] = [(200, listed)]
+    both = Chargemonk(stage.chargemonk, {"wheel": END, "mill": END}, {"blocks": Decimal("1.00")})
+    charged, failed = apply(lambda audit: audit.set_quantity("blocks", 8), [both], journal, now=stage.now)
+    assert (charged.window.account, charged.standing) == ("mill", Standing.SET)
+    assert failed.standing is Standing.FAILED
+    assert "wheel" in failed.problem

@@ -4,17 +4,20 @@ Each adapter's `items` maps the item names in the audit to the billing system's 
 works for all systems.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from tallyhook import chargemonk, cleverbridge, fusebill, money
 from tallyhook.audit.outcome import AuditFailed, Change
 from tallyhook.audit.window import Kind, Window
 from tallyhook.cheddar.client import Client as CheddarClient
 from tallyhook.cheddar.models import Customer
-from tallyhook.errors import DecodeError, NotFound
+from tallyhook.errors import APIError, DecodeError, Error, NotFound
 from tallyhook.review import OutcomeUnknown, Review, SetQuantity
+
+A = TypeVar("A")
 
 
 class Cheddar:
@@ -35,17 +38,7 @@ class Cheddar:
         Canceled subscriptions are left out, because running their invoices would undo the cancellation. If a
         customer can't be read, raises LookupError after the windows of all other customers.
         """
-        unreadable: list[str] = []
-        for customer in self._client.get_customers():
-            try:
-                window = self._window(customer)
-            except (DecodeError, LookupError) as error:
-                unreadable.append(f"{customer.code}: {error}")
-            else:
-                if window is not None:
-                    yield window
-        if unreadable:
-            raise LookupError("; ".join(unreadable))
+        return _each(self._client.get_customers(), self._window, name=lambda customer: customer.code)
 
     def _window(self, customer: Customer) -> Window | None:
         subscription = customer.subscription
@@ -122,34 +115,36 @@ class Fusebill:
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each draft invoice that has a product from `items`.
 
-        If a draft can't be read, raises DecodeError after the windows of all other drafts.
+        If a draft can't be read, raises LookupError after the windows of all other drafts.
         """
-        drafts: list[fusebill.DraftInvoice] = []
+        drafts: list[int | None] = []
         unreadable: list[DecodeError] = []
         page = 0
         while True:
             found = self._client.get_draft_invoices(page_number=page)
-            drafts += found
+            drafts += (draft.id for draft in found)
             unreadable += found.unreadable
             if len(found) + len(found.unreadable) < fusebill.PAGE_SIZE:
                 break
             page += 1
-        for draft in drafts:
-            read = self._client.get_draft_invoice(draft)
-            if not any(charge.product_code in self._items.values() for charge in read.draft_charges):
-                continue
-            ends = [each.start_service_date for each in read.draft_charges if each.start_service_date]
-            yield Window(
-                system=self.name,
-                account=str(read.customer_id),
-                start=min(ends, default=None),
-                end=read.effective_timestamp,
-                opens=read.effective_timestamp,
-                kind=Kind.HOLD,
-                invoice=str(read.id),
-            )
-        if unreadable:
-            raise unreadable[0]
+        return _each(drafts, self._window, unreadable=unreadable)
+
+    def _window(self, draft: int | None) -> Window | None:
+        if draft is None:
+            raise LookupError("the draft has no id")
+        read = self._client.get_draft_invoice(draft)
+        if not any(charge.product_code in self._items.values() for charge in read.draft_charges):
+            return None
+        starts = [each.start_service_date for each in read.draft_charges if each.start_service_date]
+        return Window(
+            system=self.name,
+            account=str(read.customer_id),
+            start=min(starts, default=None),
+            end=read.effective_timestamp,
+            opens=read.effective_timestamp,
+            kind=Kind.HOLD,
+            invoice=str(read.id),
+        )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
         draft = self._draft(window)
@@ -226,21 +221,28 @@ class Cleverbridge:
         self._items, self._ahead = items, ahead
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        for named in self._subscriptions:
-            subscription = self._client.get_subscription(named)
-            closes, end = subscription.next_billing_date_reminder, subscription.next_billing_date
-            if not subscription.is_active or end is None:
-                continue
-            closes = closes or end
-            if closes - self._ahead <= now:
-                yield Window(
-                    system=self.name,
-                    account=named,
-                    start=None,
-                    end=end,
-                    closes=closes,
-                    kind=Kind.DEADLINE,
-                )
+        """Yield a window for each active subscription whose window closes soon.
+
+        If a subscription can't be read, raises LookupError after the windows of all others.
+        """
+        return _each(self._subscriptions, lambda named: self._window(named, now))
+
+    def _window(self, named: str, now: datetime) -> Window | None:
+        subscription = self._client.get_subscription(named)
+        closes, end = subscription.next_billing_date_reminder, subscription.next_billing_date
+        if not subscription.is_active or end is None:
+            return None
+        closes = closes or end
+        if closes - self._ahead > now:
+            return None
+        return Window(
+            system=self.name,
+            account=named,
+            start=None,
+            end=end,
+            closes=closes,
+            kind=Kind.DEADLINE,
+        )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
         """Return the quantities that were set last. They don't show whether a late change is on this bill."""
@@ -299,26 +301,35 @@ class Chargemonk:
         self._items, self._ahead = items, ahead
 
     def windows(self, now: datetime) -> Iterator[Window]:
+        """Yield a window for each subscription that renews soon.
+
+        If a renewal time can't be read, raises LookupError after the windows of all other subscriptions.
+        """
         billed = {
             invoice.subscription.subscription_id: invoice.subscription
             for invoice in reversed(self._client.list_invoices())
             if invoice.subscription is not None
         }
-        for code, known in self._subscriptions.items():
-            renewal = billed[code].subscription_next_billing if code in billed else None
-            if renewal is None and code in billed and billed[code].next_billing_seconds is not None:
-                raise AuditFailed(f"{code} has a renewal time that no calendar has")
-            # In UTC, so that the window has the same name in every time zone.
-            end = (renewal or known).astimezone(UTC)
-            if end - self._ahead <= now:
-                yield Window(
-                    system=self.name,
-                    account=code,
-                    start=None,
-                    end=end,
-                    closes=end,
-                    kind=Kind.COLLECT,
-                )
+        return _each(self._subscriptions, lambda code: self._window(code, billed.get(code), now))
+
+    def _window(
+        self, code: str, billed: chargemonk.InvoiceSubscription | None, now: datetime
+    ) -> Window | None:
+        renewal = None if billed is None else billed.subscription_next_billing
+        if renewal is None and billed is not None and billed.next_billing_seconds is not None:
+            raise LookupError("its renewal time is in no calendar")
+        # In UTC, so that the window has the same name in every time zone.
+        end = (renewal or self._subscriptions[code]).astimezone(UTC)
+        if end - self._ahead > now:
+            return None
+        return Window(
+            system=self.name,
+            account=code,
+            start=None,
+            end=end,
+            closes=end,
+            kind=Kind.COLLECT,
+        )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
         charges = self._client.list_subscription_unbilled_charges(window.account)
@@ -340,6 +351,32 @@ class Chargemonk:
             self._items[change.item],
             quantity=more,
         )
+
+
+def _each(
+    accounts: Iterable[A],
+    window: Callable[[A], Window | None],
+    *,
+    name: Callable[[A], object] = str,
+    unreadable: Iterable[Error] = (),
+) -> Iterator[Window]:
+    """Yield the windows of these accounts.
+
+    If some can't be read, raises LookupError after the windows of all others. `name` returns an account's
+    name in the error's message. `unreadable` has errors about further accounts.
+    """
+    problems: list[str] = []
+    for account in accounts:
+        try:
+            found = window(account)
+        except (APIError, DecodeError, LookupError) as error:
+            problems.append(f"{name(account)}: {error}")
+        else:
+            if found is not None:
+                yield found
+    problems += map(str, unreadable)
+    if problems:
+        raise LookupError("; ".join(problems))
 
 
 def _mark(item: str) -> str:
