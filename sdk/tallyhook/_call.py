@@ -93,7 +93,7 @@ class Call(Generic[T_co]):
         Raises ValueError if a string contains a lone surrogate.
         """
         if self.body is not None:
-            with _no_lone_surrogates():
+            with no_lone_surrogates():
                 return _ENCODER.encode(self.body)
         return encoded(self.form).encode("ascii") if self.method == "POST" else None
 
@@ -150,12 +150,13 @@ def encoded(pairs: Pairs) -> str:
 
     Raises ValueError if one of them contains a lone surrogate.
     """
-    with _no_lone_surrogates():
+    with no_lone_surrogates():
         return urlencode(pairs)
 
 
 @contextmanager
-def _no_lone_surrogates() -> Iterator[None]:
+def no_lone_surrogates() -> Iterator[None]:
+    """Raise ValueError if the `with` block can't encode a string because it contains a lone surrogate."""
     try:
         yield
     except UnicodeEncodeError:
@@ -179,7 +180,10 @@ class Reader:
         self._names = {name.lower(): name for model in models for name in _names(model)}
 
     def node(self, body: bytes) -> Any:
-        """Return the body as a tree; see `tallyhook._model`. Raises DecodeError if the body is not JSON."""
+        """Return the body as a tree; see `tallyhook._model`.
+
+        Raises DecodeError if the body is not JSON, or has a known name in two spellings in one object.
+        """
         try:
             node = _DECODER.decode(body)
             return self._respelled(node) if self._names else node
@@ -192,9 +196,12 @@ class Reader:
 
     def _respelled(self, node: Any) -> Any:
         if isinstance(node, dict):
-            return {
+            respelled = {
                 self._names.get(name.lower(), name): self._respelled(value) for name, value in node.items()
             }
+            if len(respelled) < len(node):
+                raise DecodeError("an object has the same name twice")
+            return respelled
         return [self._respelled(entry) for entry in node] if isinstance(node, list) else node
 
 

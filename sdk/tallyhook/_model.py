@@ -133,9 +133,15 @@ def _many(model: type[Model]) -> Reader:
             return read_list(model, node)
         if _lenient.is_blank(node):
             return ()
-        if isinstance(node, dict):
+        if isinstance(node, dict) and not is_list(node):
             return (read(model, node),)
         raise DecodeError("a list was expected")
+
+    def is_list(node: dict[str, Any]) -> bool:
+        """Return whether an object is the list in an unknown form, and not its only entry."""
+        return node.keys().isdisjoint(fields_of(model)) and any(
+            isinstance(value, dict | list) for value in node.values()
+        )
 
     return many
 

@@ -58,7 +58,7 @@ def exact_number(
         raise ValueError(f"{what} must be at least {least}")
     if places is None:
         return number
-    rounded = _EXACT.quantize(number, Decimal(1).scaleb(-places))
+    rounded = _EXACT.quantize(number, Decimal((0, (1,), -places)))
     if rounded != number:
         raise ValueError(f"{what} can have at most {places} decimals; round it first")
     return _EXACT.add(rounded, Decimal(0))

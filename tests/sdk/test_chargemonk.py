@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tallyhook import errors
-from tallyhook.audit import AuditFailed, Chargemonk
+from tallyhook.audit import Chargemonk
 from tallyhook.chargemonk import AsyncClient, Client
 
 from .scripted import Script, answer
@@ -76,5 +76,5 @@ def test_a_time_that_no_calendar_has_is_none(seconds: float) -> None:
     assert found.invoice_date == seconds
     with Client(TOKEN, transport=httpx.MockTransport(script)) as client:
         audit = Chargemonk(client, {"mill": datetime(2026, 5, 1, tzinfo=UTC)}, {})
-        with pytest.raises(AuditFailed, match="mill has a renewal time"):
+        with pytest.raises(LookupError, match="mill: its renewal time"):
             list(audit.windows(datetime(2026, 5, 1, tzinfo=UTC)))

@@ -285,6 +285,14 @@ def test_round_trip_of_any_document(nodes: list[Any]) -> None:
             "customers[0].subscriptions[0].plans",
         ),
         ("<metaData/><metaData/>", "customers[0].metaData"),
+        ("<metaData><metaDatum><name>much</name></metaDatum><more/></metaData>", "customers[0].metaData"),
+        ("<metaData count='1'><metaDatum><name>much</name></metaDatum></metaData>", "customers[0].metaData"),
+        ("<metaData><page><metaDatum/></page></metaData>", "customers[0].metaData"),
+        (
+            "<subscriptions><subscription><invoices><invoice><charges type='array'><charge id='c'>"
+            "<eachAmount>5</eachAmount></charge></charges></invoice></invoices></subscription></subscriptions>",
+            "customers[0].charges",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_named_but_not_quoted(inner: str, path: str) -> None:
@@ -310,6 +318,10 @@ def test_what_makes_no_sense_is_named_but_not_quoted(inner: str, path: str) -> N
         b'<?xml version="1.0" encoding="klingon"?><customers/>',
         b"<customers>&nope;</customers>",
         b"<plans/>",
+        b"<customers><error code='500'>Oops</error></customers>",
+        b"<customers><errors><error code='500'>Oops</error></errors></customers>",
+        b"<customers><customers><customer code='C1'/></customers></customers>",
+        b"<customers><Customer code='C1'/></customers>",
         b"<html><body>Bad gateway</body></html>",
         b"<a>" * 100_000,
         b"<customers>" + b"<a>" * 5_000 + b"</a>" * 5_000 + b"</customers>",
@@ -356,7 +368,13 @@ def test_answers_without_content() -> None:
     documents.nothing(b"")
     with pytest.raises(DecodeError):
         documents.nothing(b"<p>unclosed")
-    for page in (b"<html><body>Sign in</body></html>", b'<HTML xmlns="http://www.w3.org/1999/xhtml"/>'):
+    for page in (
+        b"<html><body>Sign in</body></html>",
+        b'<HTML xmlns="http://www.w3.org/1999/xhtml"/>',
+        b"<errors><error code='500'>Oops</error></errors>",
+        b"<customers><errors><error code='412'>No</error></errors></customers>",
+        CUSTOMER.replace(b"</customers>", b"<errors><error code='412'>No</error></errors></customers>"),
+    ):
         with pytest.raises(DecodeError):
             documents.nothing(page)
 

@@ -160,6 +160,9 @@ def test_decimals_never_pass_through_a_float() -> None:
         ({"invoiceNumber": "77.5"}, "subscription.invoice.invoiceNumber"),
         ({"charges": "77"}, "subscription.invoice.charges"),
         ({"charges": ["77"]}, "subscription.invoice.charges[0]"),
+        ({"charges": {"charge": [{"eachAmount": "77"}]}}, "subscription.invoice.charges"),
+        ({"charges": {"0": {"eachAmount": "77"}, "1": {"eachAmount": "77"}}}, "subscription.invoice.charges"),
+        ({"transactions": {"transaction": {"amount": "77"}}}, "subscription.invoice.transactions"),
         ({"transaction": {"paymentMethod": "77"}}, "subscription.invoice.transaction.paymentMethod"),
     ],
 )

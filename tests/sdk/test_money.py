@@ -1,6 +1,17 @@
 """Checking and formatting amounts and quantities."""
 
-from decimal import ROUND_UP, Context, Decimal, Inexact, localcontext
+from decimal import (
+    ROUND_UP,
+    Clamped,
+    Context,
+    Decimal,
+    FloatOperation,
+    Inexact,
+    Rounded,
+    Subnormal,
+    Underflow,
+    localcontext,
+)
 from fractions import Fraction
 from typing import Any
 
@@ -83,7 +94,13 @@ def test_cents_are_the_nearest(value: Decimal) -> None:
     assert rounded.as_tuple().exponent == -2
 
 
-CONTEXTS = [Context(prec=6), Context(prec=1, rounding=ROUND_UP), Context(prec=3, traps=[Inexact])]
+CONTEXTS = [
+    Context(prec=6),
+    Context(prec=1, rounding=ROUND_UP),
+    Context(prec=3, traps=[Inexact]),
+    Context(prec=3, Emin=0, Emax=0),
+    Context(prec=2, Emin=-1, Emax=1, clamp=1, traps=[Subnormal, Underflow, Clamped, Rounded, FloatOperation]),
+]
 LARGE = Decimal("12345678901234567890.12")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tallyhook._call import Call
 from tallyhook.cleverbridge import documents as cleverbridge
 from tallyhook.errors import APIError, DecodeError
-from tallyhook.fusebill import BillingPeriodDefinition
+from tallyhook.fusebill import BillingPeriodDefinition, SubscriptionProduct
 from tallyhook.fusebill import documents as fusebill
 
 NAMES = st.sampled_from(
@@ -63,6 +63,23 @@ def test_any_refusal_is_one(refusal: Callable[[int, bytes], APIError], body: byt
 def test_bodies_that_hurt(read: Callable[[bytes], Any], body: bytes) -> None:
     with pytest.raises((APIError, DecodeError)):
         read(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"id": 1, "ID": 2}',
+        '{"id": 1, "quantity": 8, "Quantity": 80}',
+        '{"id": 1, "planProduct": {"quantity": 8, "QUANTITY": 8}}',
+        '{"id": 1, "amount": 5, "AMOUNT": null}',
+    ],
+)
+def test_one_name_in_two_spellings_is_refused(body: str) -> None:
+    """It isn't known which of the values counts."""
+    with pytest.raises(DecodeError):
+        fusebill.one(SubscriptionProduct)(body.encode())
+    with pytest.raises(DecodeError):
+        fusebill.many(SubscriptionProduct)(f"[{body}]".encode())
 
 
 def test_a_call_shows_what_it_would_send() -> None:

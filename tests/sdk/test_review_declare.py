@@ -112,6 +112,17 @@ def test_refuses_charges(review: Review, code: str, amount: str, quantity: int) 
     assert review.declaration.charges == ()
 
 
+@pytest.mark.parametrize(
+    ("code", "description"), [("C", "a \ud83d"), ("\udc00", ""), (" ", ""), ("\t\n", "why")]
+)
+def test_refuses_texts_that_can_not_be_sent(review: Review, code: str, description: str) -> None:
+    """Later, the refusal would come when half of the changes are made."""
+    for declare in (review.charge, review.credit):
+        with pytest.raises(ValueError, match=r"surrogate|charge code"):
+            declare(code, 1, description)
+    assert review.declaration.charges == ()
+
+
 @pytest.mark.parametrize(("code", "description"), [("C", None), ("C", 5), (5, ""), (None, "")])
 def test_refuses_texts_that_are_none(review: Review, code: Any, description: Any) -> None:
     """The customer would see "None", and the journal could not be read again."""

@@ -33,7 +33,7 @@ def list_subscription_unbilled_charges(subscription_code: str) -> Call[tuple[Unb
     return _call(
         "listSubscriptionUnbilledCharges",
         _listed(UnbilledCharge, "data"),
-        {"subscription_code": subscription_code, "limit": _LIMIT},
+        {"subscription_code": _present(subscription_code), "limit": _LIMIT},
         repeatable=True,
         subject=Named("subscription_code", subscription_code, may_lack=True),
     )
@@ -45,17 +45,29 @@ def add_charge(
     """Add a charge to a subscription's next automatic invoice (path and parameters are inferred).
 
     `price` is the price of one unit. The client doesn't retry this call, because a retry could charge twice.
+
+    Raises:
+        TypeError: a number is a float, which isn't exact.
+        ValueError: the quantity isn't above 0, a number isn't finite, or quantity × price has more than two
+            decimals.
     """
-    if quantity <= 0:
+    units = money.exact_number(quantity, "A quantity", least=0)
+    if not units:
         raise ValueError("A quantity must be above 0")
     form = {
-        "subscription_code": subscription_code,
+        "subscription_code": _present(subscription_code),
         "description": description,
-        "amount": money.amount(money.product(Decimal(quantity), price)),
-        "quantity": f"{Decimal(quantity):f}",
+        "amount": money.amount(money.product(units, money.exact_number(price, "A price"))),
+        "quantity": f"{units:f}",
         "invoice_later": "true",
     }
     return _call("", _done, form)
+
+
+def _present(subscription_code: str) -> str:
+    if not subscription_code or not subscription_code.strip():
+        raise ValueError("The subscription's code is empty")
+    return subscription_code
 
 
 def _call(

@@ -4,10 +4,11 @@ An argument that you don't pass is not sent. `""` clears a field. In a call that
 argument that is None also clears its field.
 """
 
+import operator
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal, SupportsIndex, TypedDict
 
 import msgspec
 
@@ -202,8 +203,8 @@ def plain(value: object) -> str:
     """Return a value as text for a form or query, in the format that Cheddar uses in its XML.
 
     Raises:
-        TypeError: the value is a float.
-        ValueError: the value is a datetime without an offset.
+        TypeError: the value is a float, or of another type that Cheddar's XML doesn't have.
+        ValueError: the value is a datetime without an offset, or not a finite number of reasonable size.
     """
     if isinstance(value, float):
         raise TypeError("A float isn't exact: pass a Decimal")
@@ -215,8 +216,12 @@ def plain(value: object) -> str:
         case bool():
             return "1" if value else "0"
         case Decimal():
-            return f"{value:f}"
+            return f"{money.exact_number(value, 'A number'):f}"
         case datetime() | date():
             return value.isoformat()
-        case _:
+        case str():
             return plain_text(value)
+        case SupportsIndex():
+            return str(operator.index(value))
+        case _:
+            raise TypeError(f"A value can't be sent: it is a {type(value).__name__}")

@@ -74,10 +74,13 @@ def promotion(body: bytes) -> Promotion:
 def nothing(body: bytes) -> None:
     """Check an answer that should have no content: `<success/>` (inferred) or an empty body.
 
-    Raises DecodeError if the body is an HTML page, for example from a proxy.
+    Raises DecodeError if the body is an HTML page, for example from a proxy, or contains an error.
     """
-    if body and str(_root(body).tag).rpartition("}")[2].lower() == "html":
-        raise DecodeError("a document of the API was expected")
+    if not body:
+        return
+    root = _root(body)
+    if str(root.tag).rpartition("}")[2].lower() == "html" or root.find(".//error") is not None:
+        raise DecodeError("an answer without an error was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:
@@ -113,6 +116,8 @@ def _all(model: type[T], root: Element) -> tuple[T, ...]:
         raise DecodeError(f"a document of {name} was expected")
     singular = SINGULAR[name]
     several = [element for element in root if element.tag == singular]
+    if not several and len(root):
+        raise DecodeError(f"a document of {name} was expected")
     notes = root.find("errors") if len(several) < len(root) else None
     embedded = {} if notes is None else {"errors": xml.list_of(notes, "error")}
     nodes = []

@@ -82,10 +82,14 @@ def node_of(element: Element) -> dict[str, Any]:
 def list_of(element: Element, singular: str) -> Any:
     """Return a list element's entries, which are the children named `singular`.
 
-    If the element has attributes or any other children, return it as an object, like `node_of`.
+    If the element has attributes or other children but no entries, return it as an object, like `node_of`.
+
+    Raises DecodeError if it has entries and anything else.
     """
     children = list(element)
     if element.keys() or any(child.tag != singular for child in children):
+        if any(child.tag == singular for child in children):
+            raise DecodeError("a list was expected", element.tag)
         return node_of(element)
     if not children and not _lenient.is_blank(element.text):
         return element.text

@@ -96,7 +96,7 @@ def get_subscriptions_for_customer(
     given = [(name, plain_text(value)) for name, value in named.items() if value is not None]
     if len(given) != 1:
         raise TypeError("Pass exactly one of customer_id, customer_reference_id and customer_email")
-    if not given[0][1]:
+    if not given[0][1].strip():
         raise ValueError(f"The {given[0][0]} is empty")
     if status is not None:
         given.append(("subscriptionstatus", str(SubscriptionStatus(status).value)))
@@ -385,7 +385,7 @@ def _call(
 
 def _id(subscription: SubscriptionRef) -> str:
     named = subscription.id if isinstance(subscription, Subscription) else subscription
-    if not named:
+    if not named or not named.strip():
         raise ValueError("The subscription's id is empty")
     return named
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
-from tallyhook._call import plain_text
+from tallyhook._call import no_lone_surrogates, plain_text
 from tallyhook.cheddar.hooks import Hook
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
 from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR
@@ -156,15 +156,17 @@ class Review(Shown):
         """Declare a custom charge. Each call declares another charge.
 
         `each_amount` is the price of one unit, with at most two decimals. Raises ValueError for a code that
-        is empty or longer than 36 characters, for too many decimals, or for a quantity below 1. Raises
-        TypeError for a float, and for a code or description that is not a str.
+        is empty or longer than 36 characters, for text with a lone surrogate, for too many decimals, or for a
+        quantity below 1. Raises TypeError for a float, and for a code or description that is not a str.
         """
         self._require_open()
         for text in (code, description):
             if not isinstance(text, str):
                 raise TypeError(f"a charge's code and description must be str, not {type(text).__name__}")
-        if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
+        if not code.strip() or len(code) > _CHARGE_CODE_LENGTH:
             raise ValueError(f"a charge code must have 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
+        with no_lone_surrogates():
+            (code + description).encode()
         amount, count = money.amount(each_amount), money.count(quantity)
         self._charges.append(
             DeclaredCharge(

@@ -126,9 +126,9 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
 def present(text: str, what: str) -> str:
     """Return `text` as a plain str. The text is an id, code or number.
 
-    Raises ValueError if `text` is empty, because a server may match empty text with any customer. `what` is
-    the name of the text in the error message.
+    Raises ValueError if `text` is empty or white space, because a server may match it with any customer.
+    `what` is the name of the text in the error message.
     """
-    if not text:
+    if not text or not text.strip():
         raise ValueError(f"The {what} is empty")
     return plain_text(text)

@@ -12,9 +12,9 @@ from tallyhook.cheddar.parameters import ChargeInput, given_pairs, list_of_charg
 
 def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[Customer]:
     """Create a one-time invoice with these charges, and execute it at once (documented)."""
-    if not charges:
-        raise ValueError("A one-time invoice needs at least one charge")
     form = list_of_charges(charges)
+    if not form:
+        raise ValueError("A one-time invoice needs at least one charge")
     return of_customer("invoices/new", customer, form)
 
 
