@@ -1,5 +1,6 @@
 """A usage audit with late, lost and misleading answers must never report a wrong bill as good."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -571,3 +572,32 @@ def test_a_renewal_that_no_calendar_has_hides_no_other(stage: Tampered, journal:
     assert (charged.window.account, charged.standing) == ("mill", Standing.SET)
     assert failed.standing is Standing.FAILED
     assert "wheel" in failed.problem
+
+
+def test_a_page_of_drafts_that_can_not_be_read_hides_no_other(stage: Tampered, journal: FileJournal) -> None:
+    stage.fusebill.set_quantity(stage.fusebill.get_subscription(22).product("GB25"), 3)
+    stage.server.advance_to(DAY)
+    drafts = [
+        {"id": draft.id, "customerId": draft.customer_id} for draft in stage.fusebill.get_draft_invoices()
+    ]
+    page = json.dumps([*drafts, *({"id": "?"} for _ in range(fusebill.PAGE_SIZE - len(drafts)))])
+    stage.gateway.answers = {"DraftInvoices": [(200, page), (500, "")]}
+    outcomes = list(
+        apply(lambda it: it.set_quantity("blocks", 8), [stage.of("fusebill")], journal, now=stage.now)
+    )
+    assert [each.standing for each in outcomes] == [Standing.SET, Standing.SET, Standing.FAILED]
+    assert "[2].id: " in outcomes[2].problem
+    assert "500" in outcomes[2].problem
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_reminder_at_the_end_of_the_calendar_ends_no_audit(stage: Tampered, date: str) -> None:
+    """As .NET writes a date that isn't set."""
+    stage.server.advance_to(EVE)
+    reminder = stage.cleverbridge.get_subscription("S1001").raw["NextBillingDateReminder"]
+    stage.gateway.rewrites = {f'"{reminder}"': f'"{date}"'}
+    system = Cleverbridge(stage.cleverbridge, ("S1001",), {"blocks": 2})
+    standings = [
+        each.standing for each in apply(lambda it: it.set_quantity("blocks", 8), [system], now=stage.now)
+    ]
+    assert standings == ([Standing.LATE] if date < EVE else [])

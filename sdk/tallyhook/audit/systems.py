@@ -115,18 +115,20 @@ class Fusebill:
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each draft invoice that has a product from `items`.
 
-        If a draft can't be read, raises LookupError after the windows of all other drafts.
+        If a draft or a page of drafts can't be read, raises LookupError after the windows of the others.
         """
         drafts: list[int | None] = []
-        unreadable: list[DecodeError] = []
-        page = 0
-        while True:
-            found = self._client.get_draft_invoices(page_number=page)
+        unreadable: list[Error] = []
+        page, is_last = 0, False
+        while not is_last:  # all pages before the first window, because posting a draft moves the others
+            try:
+                found = self._client.get_draft_invoices(page_number=page)
+            except (APIError, DecodeError) as error:
+                unreadable.append(error)
+                break
             drafts += (draft.id for draft in found)
             unreadable += found.unreadable
-            if len(found) + len(found.unreadable) < fusebill.PAGE_SIZE:
-                break
-            page += 1
+            page, is_last = page + 1, len(found) + len(found.unreadable) < fusebill.PAGE_SIZE
         return _each(drafts, self._window, unreadable=unreadable)
 
     def _window(self, draft: int | None) -> Window | None:
@@ -233,7 +235,7 @@ class Cleverbridge:
         if not subscription.is_active or end is None:
             return None
         closes = closes or end
-        if closes - self._ahead > now:
+        if closes > now + self._ahead:
             return None
         return Window(
             system=self.name,
@@ -320,7 +322,7 @@ class Chargemonk:
             raise LookupError("its renewal time is in no calendar")
         # In UTC, so that the window has the same name in every time zone.
         end = (renewal or self._subscriptions[code]).astimezone(UTC)
-        if end - self._ahead > now:
+        if end > now + self._ahead:
             return None
         return Window(
             system=self.name,
