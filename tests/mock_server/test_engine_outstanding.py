@@ -8,10 +8,17 @@ import pytest
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.systems.cheddar import billing, charges, subscriptions, usage
 from tallyhook_mock.systems.cheddar.charges import NewCharge
-from tallyhook_mock.systems.cheddar.model import CREDIT_FORWARD, InvoiceState, InvoiceType, PaymentMethod
+from tallyhook_mock.systems.cheddar.model import (
+    CREDIT_FORWARD,
+    Customer,
+    InvoiceState,
+    InvoiceType,
+    PaymentMethod,
+)
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 
-from .cheddar_face import Face
+from .cheddar_face import CARD, Face
+from .cheddar_face import START as FACE_START
 from .engine_world import DAY, HOUR, START, World
 
 SECOND_MONTH = add_months(START, 1)
@@ -163,3 +170,90 @@ def test_a_transaction_keeps_the_payment_method_by_which_it_was_made() -> None:
     subscriptions.change(world.state, customer, payment=later, at=world.now)
     world.advance(SECOND_MONTH + HOUR)
     assert [made.payment for invoice in customer.invoices for made in invoice.transactions] == [first, later]
+
+
+# -- reactivation by a change of plan, or by a run
+
+
+DEAR = {"chargeCode": "MAST", "quantity": "1", "eachAmount": "90.00"}
+CARD_AGAIN = {name[len("subscription[") : -1]: value for name, value in CARD.items()}
+
+
+def told(customer: Customer) -> list[tuple[int, str, Decimal]]:
+    """Number, state and collected amount of a customer's invoices."""
+    return sorted((made.number, made.state.value, made.collected) for made in customer.invoices)
+
+
+@pytest.mark.parametrize("more", [{}, {"changeBillDate": "now"}, {"changeBillDate": "2026-03-25T12:00:00Z"}])
+@pytest.mark.parametrize(("old", "new"), [("JETTY", "QUAY"), ("QUAY", "JETTY"), ("BUOY", "QUAY")])
+def test_a_plan_that_wakes_before_the_bill_date_bills_as_if_nothing_was_canceled(
+    old: str, new: str, more: dict[str, str]
+) -> None:
+    face = Face()
+    canceled = face.customer("M1", **{"subscription[planCode]": old})
+    active = face.customer("M2", **{"subscription[planCode]": old})
+    face.play(FACE_START + 10 * DAY)
+    assert face.on("customers/cancel", "M1").status == 200
+    face.play(FACE_START + 15 * DAY)
+    for code in ("M1", "M2"):
+        assert face.on("customers/edit-subscription", code, {"planCode": new, **more}).status == 200
+    assert not canceled.subscription.is_canceled
+    face.play(FACE_START + 60 * DAY)
+    billed = [
+        [(made.billing_at, made.collected, [line.amount for line in made.lines()]) for made in each.invoices]
+        for each in (canceled, active)
+    ]
+    assert billed[0] == billed[1]
+    assert not any(each.is_canceled for each in canceled.subscriptions)
+
+
+@pytest.mark.parametrize("card", [{}, CARD_AGAIN])
+def test_a_declined_change_of_plan_wakes_nobody(card: dict[str, str]) -> None:
+    face = Face()
+    customer = face.customer(**{"subscription[planCode]": "JETTY"})
+    face.on("customers/add-charge", "M1", DEAR)
+    face.play(FACE_START + 10 * DAY)
+    face.on("customers/cancel", "M1")
+    face.events.clear()
+    customer.declines = 1
+    answer = face.on("customers/edit-subscription", "M1", {"planCode": "QUAY", **card})
+    assert answer.error == (422, "The transaction was declined", "6000")
+    assert (customer.subscription.plan.code, customer.subscription.is_canceled) == ("JETTY", True)
+    assert "subscriptionReactivated" not in [event.kind for event in face.events]
+    face.play(FACE_START + 60 * DAY)
+    assert told(customer) == [(1, "paid", Decimal("35.00")), (2, "lapsed", Decimal(0))]
+
+
+def test_an_owed_invoice_that_is_paid_wakes_even_if_the_change_of_plan_is_declined() -> None:
+    face = Face()
+    customer = face.customer(**{"subscription[planCode]": "JETTY"})
+    customer.declines = 1
+    face.play(FACE_START + 31 * DAY)
+    face.on("customers/cancel", "M1")
+    assert face.post("invoices/waive", {"number": "2"}).status == 200
+    face.on("customers/add-charge", "M1", DEAR)
+    customer.declines = 1
+    refused = face.on("customers/edit-subscription", "M1", {"planCode": "QUAY", **CARD_AGAIN})
+    assert refused.status == 422
+    assert (customer.subscription.plan.code, customer.subscription.is_canceled) == ("JETTY", False)
+    assert told(customer)[:2] == [(1, "paid", Decimal("35.00")), (2, "paid", Decimal("0.00"))]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_after_the_bill_date_the_owed_invoice_is_of_the_old_plan_and_the_new_one_prorates(
+    at_once: bool,
+) -> None:
+    face = Face()
+    customer = face.customer(**{"subscription[planCode]": "JETTY"})
+    customer.declines = 5
+    face.play(FACE_START + 70 * DAY)
+    assert customer.subscription.is_canceled
+    if at_once:
+        face.on("customers/edit-subscription", "M1", {"planCode": "QUAY", **CARD_AGAIN})
+    else:
+        face.on("customers/edit-subscription", "M1", CARD_AGAIN)
+        face.on("customers/edit-subscription", "M1", {"planCode": "QUAY"})
+    paid = [(made.number, made.collected, made.balance) for made in customer.invoices if made.collected]
+    assert sorted(paid) == [(1, Decimal(35), Decimal(35)), (2, Decimal(35), Decimal(35))]
+    [change] = [made for made in customer.invoices if made.number == 3]
+    assert (change.state, change.balance) == (InvoiceState.PAID, Decimal(-15))  # 20.00 less 35.00

@@ -249,8 +249,7 @@ def reactivate(
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:
         _sign_up_again(state, subscription, pending, at, paid=paid, first_bill=first_bill)
-    subscription.cancel_type = subscription.cancel_reason = ""
-    subscription.canceled_at = None
+    subscription.undo_cancellation()
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
 
 

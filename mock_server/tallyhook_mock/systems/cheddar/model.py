@@ -352,6 +352,10 @@ class Subscription(Entity, eq=False):
         self.cancel_type, self.cancel_reason = PAYPAL_WAIT, "PayPal preapproval is pending"
         self.canceled_at = at
 
+    def undo_cancellation(self) -> None:
+        self.cancel_type = self.cancel_reason = ""
+        self.canceled_at = None
+
     @property
     def current(self) -> Invoice | None:
         """The open invoice, whose bill date is in the future. None if there is none."""

@@ -121,21 +121,36 @@ def _wake(
 ) -> Subscription:
     """Reactivate a subscription. If `plan` is given, change to that plan.
 
-    If there is no current invoice, the change is a new sign-up. Returns the customer's current subscription.
+    Before the next bill date the change is the same as for an active subscription. If the change fails, the
+    subscription remains canceled, unless an outstanding invoice was just `paid`. After the bill date the
+    change is a new sign-up, unless the paid invoice counts as the first bill (setting
+    `long_cancel_with_outstanding`). Returns the customer's current subscription.
     """
-    if plan is not None and subscription.current is None:
-        old, customer = subscription, subscription.customer
-        was, pending = customer.subscriptions, subscription.pending
-        new = _succeed(state, old, plan, at)
-        try:
-            billing.reactivate(state, new, at, paid=paid, first_bill=bill_date)
-        except Refusal:
-            _withdraw(customer, was, new)
-            raise
-        _changed(state, old, new, new.current or pending, at)
+    rules = subscription.customer.product.rules
+    if plan is None:
+        billing.reactivate(state, subscription, at, paid=paid, first_bill=bill_date)
+        return subscription
+    if subscription.current is not None:
+        if paid is not None:
+            billing.reactivate(state, subscription, at, paid=paid)
+            return _change_plan(state, subscription, plan, at, bill_date)
+        new = _change_plan(state, subscription, plan, at, bill_date)
+        billing.reactivate(state, new, at)
+        subscription.undo_cancellation()  # as if it had been reactivated first (staff 2014)
         return new
-    billing.reactivate(state, subscription, at, paid=paid, first_bill=bill_date)
-    return subscription if plan is None else _change_plan(state, subscription, plan, at, None)
+    if paid is not None and rules.long_cancel_with_outstanding == "one":
+        billing.reactivate(state, subscription, at, paid=paid, first_bill=bill_date)
+        return _change_plan(state, subscription, plan, at, None)
+    old, customer = subscription, subscription.customer
+    was, pending = customer.subscriptions, subscription.pending
+    new = _succeed(state, old, plan, at)
+    try:
+        billing.reactivate(state, new, at, paid=paid, first_bill=bill_date)
+    except Refusal:
+        _withdraw(customer, was, new)
+        raise
+    _changed(state, old, new, new.current or pending, at)
+    return new
 
 
 def cancel(state: State, customer: Customer, at: datetime) -> None:
