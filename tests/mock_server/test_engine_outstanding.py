@@ -257,3 +257,17 @@ def test_after_the_bill_date_the_owed_invoice_is_of_the_old_plan_and_the_new_one
     assert sorted(paid) == [(1, Decimal(35), Decimal(35)), (2, Decimal(35), Decimal(35))]
     [change] = [made for made in customer.invoices if made.number == 3]
     assert (change.state, change.balance) == (InvoiceState.PAID, Decimal(-15))  # 20.00 less 35.00
+
+
+@pytest.mark.parametrize(("plan", "first"), [("JETTY", "35.00"), ("QUAY", "20.00")])
+def test_a_one_time_invoice_that_is_run_is_not_the_first_bill_of_a_new_sign_up(plan: str, first: str) -> None:
+    face = Face()
+    customer = face.customer(**{"subscription[planCode]": plan})
+    customer.declines = 1
+    charge = {"charges[0][chargeCode]": "ROPE", "charges[0][quantity]": "1", "charges[0][eachAmount]": "5.00"}
+    assert face.on("invoices/new", "M1", charge).status == 422
+    face.on("customers/cancel", "M1")
+    face.play(FACE_START + 45 * DAY)
+    assert face.post("invoices/run", {"number": "3"}).status == 200
+    assert not customer.subscription.is_canceled
+    assert told(customer)[1:3] == [(2, "paid", Decimal(first)), (3, "paid", Decimal("5.00"))]

@@ -198,7 +198,8 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
     elif not payments.execute(state, invoice, at):
         raise gateway.failure("6000", subscription.customer)
     if subscription.is_canceled:
-        reactivate(state, subscription, at, paid=invoice)
+        bills_period = invoice.type is InvoiceType.SUBSCRIPTION
+        reactivate(state, subscription, at, paid=invoice if bills_period else None)
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
@@ -233,9 +234,9 @@ def reactivate(
 
     If the next bill date has not passed, the old period continues and its bill date doesn't change
     (documented). After the bill date, a reactivation is a new sign-up. Its first bill date follows from the
-    plan, unless `first_bill` is given (documented; staff 2018). `paid` is an outstanding invoice that was
-    just paid to reactivate the subscription. If there is such an invoice, the new sign-up is first billed one
-    period later (setting `long_cancel_with_outstanding`). If a bill is due at once and the payment fails,
+    plan, unless `first_bill` is given (documented; staff 2018). `paid` is a period's outstanding invoice that
+    was just paid to reactivate the subscription. If there is such an invoice, the new sign-up is first billed
+    one period later (setting `long_cancel_with_outstanding`). If a bill is due at once and the payment fails,
     this raises a Refusal (422), and the subscription remains canceled.
 
     Standing: client.
