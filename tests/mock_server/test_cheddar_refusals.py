@@ -69,6 +69,9 @@ def face() -> Face:
         ("customers/set-item-quantity/code/M1/itemCode/crane", {"quantity[]": "1"}, (412, "A single value is expected", "quantity:invalid")),
         ("customers/set-item-quantity/code/M1/itemCode/berths", {"quantity": "15"}, (412, "'15' is not less than or equal to '10'", "quantity:notLessThan")),
         ("customers/add-item-quantity/code/M1/itemCode/berths", {"quantity": "11"}, (412, "'11' is not less than or equal to '10'", "quantity:notLessThan")),
+        ("customers/add-item-quantity/code/M1/itemCode/crane", {"quantity": "0"}, (412, "'0' is not greater than '0'", "quantity:notGreaterThan")),
+        ("customers/add-item-quantity/code/M1/itemCode/berths", {"quantity": "-0.0"}, (412, "'0' is not greater than '0'", "quantity:notGreaterThan")),
+        ("customers/remove-item-quantity/code/M1/itemCode/crane", {"quantity": "0.0000"}, (412, "'0' is not greater than '0'", "quantity:notGreaterThan")),
         ("customers/remove-item-quantity/code/M1/itemCode/crane", {}, (412, "'-1' is not greater than or equal to '0'", "quantity:notGreaterThan")),
         ("customers/set-item-quantity/code/M1/itemCode/crane", {"quantity": "1", "invoicePeriod": "outstanding"}, (404, "No outstanding invoice found", "")),
         # charges

@@ -408,8 +408,9 @@ def remove_item_quantity(call: Call) -> str:
 
 
 def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
-    """Change an item's counter with the function `change`. If `default` is None, the quantity is required.
+    """Change an item's counter with the function `change`.
 
+    If `default` is None, the quantity is required and may be 0. Otherwise it must be above 0 (documented).
     `invoicePeriod` is documented only for set-item-quantity. For the other calls, the setting
     `added_to_outstanding` decides whether it is obeyed.
     """
@@ -423,6 +424,8 @@ def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None
     else:
         item = usage.find_item(plan, code=parameters.text("itemCode"))
     quantity = validators.quantity(parameters, "quantity", default)
+    if default is not None:
+        quantity = validators.positive(parameters, "quantity", quantity)
     change(call.state, customer, item, quantity, outstanding=is_outstanding, at=call.at)
     return call.answer(customer)
 
