@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.systems.cheddar import billing, charges, subscriptions, usage
@@ -271,3 +272,15 @@ def test_a_one_time_invoice_that_is_run_is_not_the_first_bill_of_a_new_sign_up(p
     assert face.post("invoices/run", {"number": "3"}).status == 200
     assert not customer.subscription.is_canceled
     assert told(customer)[1:3] == [(2, "paid", Decimal(first)), (3, "paid", Decimal("5.00"))]
+
+
+def test_counters_that_last_stay_if_a_prorated_change_drops_the_overage() -> None:
+    world = World()
+    world.product.rules = replace(world.product.rules, prorated_overage="dropped")
+    items = {"SEAT": ("0", "4.00")}
+    small = world.plan("SMALL", "10.00", items=items, periodic=False)
+    large = world.plan("LARGE", "30.00", items=items, periodic=False, on_change_initial_bill_handler="now")
+    customer = world.customer("C1", small, items={"SEAT": Decimal(2)})
+    subscriptions.change(world.state, customer, plan=large, at=world.now)
+    assert customer.subscription.current is not None
+    assert customer.subscription.current.total == Decimal(38)

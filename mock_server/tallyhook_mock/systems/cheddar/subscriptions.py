@@ -279,13 +279,13 @@ def _change_plan(
         elif current is None:
             pass  # imported without a date: no bill is scheduled before a `changeBillDate`
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
+            lasting = billing.lasting_counters(current, plan)
             draft = replace(current, subscription=new, charges=current.charges + setup)
             if prorates:
                 if rules.prorated_overage == "dropped":
                     draft.counters = ()
                 draft.charges += _adjustment(state, old, current, at)
             billing.bill_now(state, draft, current, at, recurring=plan)
-            lasting = billing.lasting_counters(current, plan)
             billing.restart_cycle(state, new, at, lasting, begun_with=current)
         else:
             _keep_date(state, new, current, plan, setup, first_bill if signs_up else None, at)
