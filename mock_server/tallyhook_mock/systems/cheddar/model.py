@@ -167,6 +167,14 @@ class Invoice(Entity, eq=False):
         return self.state is InvoiceState.UNPAID
 
     @property
+    def ends_no_period(self) -> bool:
+        """Whether the invoice was due at sign-up and waits for PayPal.
+
+        It bills no usage: its counters are those of the first period.
+        """
+        return self.state is InvoiceState.OPEN and self.is_initial and self.billing_at <= self.created
+
+    @property
     def usage(self) -> dict[str, Usage]:
         """The counters by item code."""
         return {counter.item: counter for counter in self.counters}
@@ -187,7 +195,7 @@ class Invoice(Entity, eq=False):
         `recurring` is the plan whose recurring charge is billed. If it is None, the invoice's own plan is
         used. An item's line has the date of its usage (recorded).
         """
-        usage, at = self.usage, self.billing_at
+        usage, at = {} if self.ends_no_period else self.usage, self.billing_at
         plan = recurring or self.plan
         lines = []
         if plan.recurring_charge_code:

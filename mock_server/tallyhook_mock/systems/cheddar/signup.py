@@ -163,9 +163,10 @@ def _first_invoice(
     if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
         bill_at_once(state, subscription, setup, at)
         setup = ()
-    # An invoice that is due now has no usage yet. The quantities belong to the first period.
+    # An invoice that is billed now has no usage yet. The quantities belong to the first period.
+    is_billed = is_due and not subscription.is_canceled
     draft = billing.draft_invoice(
-        state, subscription, subscription.anchor, at, counters=() if is_due else counters, is_initial=True
+        state, subscription, subscription.anchor, at, counters=() if is_billed else counters, is_initial=True
     )
     invoice = billing.adopt(state, draft, None)
     invoice.charges += (*setup, *(custom(state, new, at) for new in charges))
