@@ -202,6 +202,8 @@ def _application(
     if not is_without and (is_given(terms) or _must_pay(plan) or (owes_now and not is_import)):
         token = details.values.get("gatewayToken", "")
         payment = read_payment(terms, call.product, call.state.ids, call.at, token=token)
+        if is_import and payment.method == "paypal":
+            validators.required(terms, "ccEmail")  # documented
     return _Application(
         details,
         plan,

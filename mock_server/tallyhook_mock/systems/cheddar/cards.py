@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar import validators
-from tallyhook_mock.systems.cheddar.model import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.model import SIMULATED, Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.request import Parameters
 from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
@@ -96,7 +96,10 @@ def read_payment(
     expires: date | None = None
     institute, first_six, last_four = "", "", ""
     if method == "paypal":
-        details |= {name: validators.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")}
+        if not token:  # the token names a billing agreement, to which the customer has agreed already
+            details |= {
+                name: validators.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")
+            }
     elif token:
         # The gateway has the card. These fields are only for display.
         institute = validators.choice(parameters, "ccType", (*_INSTITUTES, "unk"))
@@ -126,7 +129,7 @@ def read_payment(
     }
     details["ccEmail"] = validators.email(parameters, "ccEmail") or details_known.get("ccEmail", "")
     return PaymentMethod(
-        ids.next(), method, at, details, institute, first_six, last_four, expires, token or "SIMULATED"
+        ids.next(), method, at, details, institute, first_six, last_four, expires, token or SIMULATED
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "CREDIT_FORWARD",
     "OUTSTANDING",
     "PAYPAL_WAIT",
+    "SIMULATED",
     "Charge",
     "ChargeType",
     "Customer",
@@ -33,6 +34,7 @@ __all__ = [
 
 CREDIT_FORWARD = "CREDIT_FORWARD"
 PAYPAL_WAIT = "paypal-wait"
+SIMULATED = "SIMULATED"  # the gateway token of a payment method that was sent without one (recorded)
 
 
 class ChargeType(StrEnum):
@@ -110,7 +112,15 @@ class PaymentMethod(Value, frozen=True):
     first_six: str = ""
     last_four: str = ""
     expires: date | None = None  # the last day on which the card is valid
-    gateway_token: str = "SIMULATED"
+    gateway_token: str = SIMULATED
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the customer must still agree on PayPal's page.
+
+        A PayPal billing agreement, which is named by its gateway token, needs no approval (documented).
+        """
+        return self.method == "paypal" and self.gateway_token == SIMULATED
 
     def has_expired(self, at: datetime) -> bool:
         return self.expires is not None and self.expires < at.date()

@@ -69,7 +69,7 @@ def new_customer(
 
     state.add_customer(customer)
     edit_meta_data(state, customer, meta_data, at)
-    if payment is not None and payment.method == "paypal":
+    if payment is not None and payment.needs_approval:
         subscription.wait_for_paypal(at)
     if not is_scheduled:
         state.emit("newSubscription", at, customer, subscription=subscription)

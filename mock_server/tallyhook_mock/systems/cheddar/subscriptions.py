@@ -66,7 +66,7 @@ def change(
     renews = payment is not None and is_renewed
     bills_now = change_bill_date is not None and change_bill_date <= at
     if subscription.is_canceled and renews and payment is not None:
-        if payment.method == "paypal":
+        if payment.needs_approval:
             subscription.wait_for_paypal(at)
         elif subscription.waits_for_paypal:
             subscription.cancel_type = "customer"  # a card replaces PayPal
