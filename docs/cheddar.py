@@ -16,6 +16,7 @@ from tallyhook_mock.systems.cheddar import (
     billing,
     calls_customers,
     calls_plans,
+    cards,
     charges,
     gateway,
     hook_json,
@@ -373,6 +374,12 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "recorded",
             "what is charged is inferred",
             subscriptions.approve_paypal,
+        ),
+        Rule(
+            "A PayPal billing agreement, whose id is the gateway token, needs no wait and no `returnUrl`. At an import of a PayPal customer `ccEmail` is needed.",
+            "documented",
+            "K101 /kb/api-8/using-paypal-with-the-api, K102 API",
+            cards.read_payment,
         ),
     ),
     "Calls and documents": (

@@ -6,7 +6,7 @@ from tallyhook_mock.catalog.reading import read_catalog
 from tallyhook_mock.catalog.writing import dump_catalog
 from tallyhook_mock.systems import Systems
 
-from .cheddar_face import CATALOG, Face, new
+from .cheddar_face import CATALOG, DAY, Face, new
 
 CARD = ("ccFirstName", "ccLastName", "ccZip", "ccType", "ccLastFour", "ccExpirationDate")
 
@@ -43,6 +43,30 @@ def test_a_new_number_alone_is_taken(face: Face) -> None:
     answer = face.on("customers/edit-subscription", "M1", {"ccNumber": "5555555555554444"})
     assert (answer.text("//ccType"), answer.text("//ccLastFour")) == ("mc", "4444")
     assert answer.text("//ccExpirationDate") == "2031-02-28"
+
+
+@pytest.mark.parametrize(
+    ("fields", "missing"),
+    [
+        ({"ccExpiration": "03/2040"}, "ccFirstName"),
+        ({"ccCardCode": "321"}, "ccFirstName"),
+        ({"ccFirstName": "Ada", "ccExpiration": "03/2040"}, "ccLastName"),
+        ({"ccFirstName": "Ada", "ccLastName": "L", "ccExpiration": "03/2040"}, "ccNumber"),
+        ({"ccFirstName": "Ada", "ccLastName": "L", "ccNumber": "5555555555554444"}, "ccExpiration"),
+    ],
+)
+def test_an_expired_card_is_replaced_by_a_whole_one(face: Face, fields: dict[str, str], missing: str) -> None:
+    face.play(face.now + 6 * 366 * DAY)
+    answer = face.on("customers/edit-subscription", "M1", fields)
+    assert answer.error == (412, "A value is required", f"{missing}:isEmpty")
+    nested = {f"subscription[{name}]": value for name, value in fields.items()}
+    assert face.on("customers/edit", "M1", nested).error[2] == f"subscription[{missing}]:isEmpty"
+    assert face.on("customers/edit-subscription", "M1", {"ccZip": "8300"}).text("//ccZip") == "8300"
+    whole = {"ccFirstName": "Ada", "ccLastName": "L", "ccNumber": "5555555555554444"}
+    answer = face.on("customers/edit-subscription", "M1", {**whole, "ccExpiration": "03/2040"})
+    assert [answer.texts(f"//subscription/{name}")[0] for name in CARD] == [
+        *("Ada", "L", "8300", "mc", "4444", "2040-03-31")
+    ]
 
 
 def test_a_zip_code_alone_can_make_the_gateway_refuse(face: Face) -> None:

@@ -166,3 +166,43 @@ def test_who_owed_something_pays_it_by_paypal_only_after_agreeing(
     canceled, paid, current = seen()
     assert (canceled, current) == ("", 1)
     assert paid
+
+
+AGREEMENT = {
+    "planCode": "GLOW",
+    "method": "paypal",
+    "gatewayToken": "B-4711",
+    "ccFirstName": "Ida",
+    "ccLastName": "Lamp",
+}
+PERSON = {"firstName": "Ida", "lastName": "Lamp", "email": "ida@lamp.example"}
+
+
+def test_a_billing_agreement_is_charged_without_a_wait(api: Api) -> None:
+    terms = {f"subscription[{name}]": value for name, value in AGREEMENT.items()}
+    document = api.call("customers/new", code="ida", **PERSON, **terms)
+    assert document.findtext(".//subscription/gatewayToken") == "B-4711"
+    cancel_type, address, paid = state(api)
+    assert (cancel_type, address) == ("", None)
+    assert paid
+
+
+def test_a_billing_agreement_replaces_a_preapproval_or_wakes_a_canceled_subscription(api: Api) -> None:
+    ask(api)
+    api.call("customers/edit-subscription", code="ida", method="paypal", gatewayToken="B-4711")
+    assert state(api)[0] == ""
+    assert state(api)[2]
+    api.subscribe("eve")
+    api.call("customers/cancel", code="eve")
+    api.call("customers/edit-subscription", code="eve", method="paypal", gatewayToken="B-12")
+    assert state(api, "eve")[0] == ""
+
+
+def test_an_imported_paypal_customer_needs_the_address_of_the_account(server: Server, api: Api) -> None:
+    terms = AGREEMENT | {"initialBillDate": "2090-01-01"}
+    fields = {"0[code]": "ida", **{f"0[{name}]": value for name, value in PERSON.items()}}
+    fields |= {f"0[subscription][{name}]": value for name, value in terms.items()}
+    refused = api.call("customers/import", 412, **fields)
+    assert refused.get("auxCode") == "0[subscription][ccEmail]:isEmpty"
+    api.call("customers/import", **fields, **{"0[subscription][ccEmail]": "payer@lamp.example"})
+    assert state(api)[0] == ""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.systems.cheddar import billing, charges, subscriptions, usage
@@ -204,6 +205,7 @@ def test_a_plan_that_wakes_before_the_bill_date_bills_as_if_nothing_was_canceled
         for each in (canceled, active)
     ]
     assert billed[0] == billed[1]
+    assert not any(each.is_canceled for each in canceled.subscriptions)
 
 
 @pytest.mark.parametrize("card", [{}, CARD_AGAIN])
@@ -270,3 +272,104 @@ def test_a_one_time_invoice_that_is_run_is_not_the_first_bill_of_a_new_sign_up(p
     assert face.post("invoices/run", {"number": "3"}).status == 200
     assert not customer.subscription.is_canceled
     assert told(customer)[1:3] == [(2, "paid", Decimal(first)), (3, "paid", Decimal("5.00"))]
+
+
+# -- quantities of a sign-up that waits for PayPal
+
+
+PAYPAL = {
+    **{name: None for name in CARD if name.startswith("subscription[cc")},
+    "subscription[method]": "paypal",
+    "subscription[ccFirstName]": "Grace",
+    "subscription[ccLastName]": "Møller",
+    "subscription[returnUrl]": "https://harbour.example/back",
+    "subscription[cancelUrl]": "https://harbour.example/off",
+}
+USED = {
+    "items[0][itemCode]": "crane",
+    "items[0][quantity]": "6",
+    "items[1][itemCode]": "ropes",
+    "items[1][quantity]": "3",
+}
+
+
+def paypal_face() -> Face:
+    """A face whose plans also count `ropes`, which carry over."""
+    face = Face()
+    product = face.state.products["HARBOUR"]
+    for code, overage in (("QUAY", "1.00"), ("JETTY", "1.50")):
+        at_once = {"items[0][code]": "crane", "items[0][quantityIncluded]": "2", "items[0][isPeriodic]": "1"}
+        kept = {"items[1][code]": "ropes", "items[1][overageAmount]": overage}
+        fields = {"code": code, "items[0][overageAmount]": "2.50", **at_once, **kept}
+        assert face.post("plans/edit", fields).status == 200
+        assert [each.is_periodic for each in product.plans[code].items] == [True, False]
+    return face
+
+
+@pytest.mark.parametrize("how", ["agrees", "card", "card and plan", "card and plan now", "reverted"])
+@pytest.mark.parametrize("counted", ["at sign-up", "while waiting"])
+def test_quantities_of_a_sign_up_by_paypal_are_those_of_the_first_period(how: str, counted: str) -> None:
+    face = paypal_face()
+    customer = face.customer(**PAYPAL, **(USED if counted == "at sign-up" else {}))
+    if counted == "while waiting":
+        for item, quantity in (("crane", "6"), ("ropes", "3")):
+            given = {"itemCode": item, "quantity": quantity}
+            assert face.on("customers/set-item-quantity", "M1", given).status == 200
+    asked = customer.subscription.current
+    assert asked is not None
+    assert asked.total == Decimal("20.00")
+    face.play(FACE_START + 1 * HOUR)
+    match how:
+        case "agrees":
+            subscriptions.approve_paypal(face.state, customer, face.now)
+        case "reverted":
+            assert face.on("customers/paypal-revert", "M1").status == 200
+            face.play(FACE_START + 1 * DAY)
+            face.on("customers/edit-subscription", "M1", CARD_AGAIN)
+        case _:
+            more = {"planCode": "JETTY"} if "plan" in how else {}
+            more |= {"changeBillDate": "now"} if "now" in how else {}
+            assert face.on("customers/edit-subscription", "M1", {**CARD_AGAIN, **more}).status == 200
+    assert not customer.subscription.is_canceled
+    recurring, each = (Decimal(35), Decimal("1.50")) if "plan" in how else (Decimal(20), Decimal(1))
+    first, second = sorted(customer.invoices, key=lambda made: made.number)
+    assert (first.collected, second.total) == (recurring, recurring + 4 * Decimal("2.50") + 3 * each)
+    face.play(second.billing_at)
+    assert second.collected == recurring + 10 + 3 * each
+    current = customer.subscription.current
+    assert current is not None
+    assert current.total == recurring + 3 * each
+
+
+def test_usage_of_a_trial_that_waited_for_paypal_is_billed_after_it() -> None:
+    face = paypal_face()
+    customer = face.customer(**PAYPAL, **USED, **{"subscription[initialBillDate]": "2026-03-08T12:00:00Z"})
+    face.play(FACE_START + 9 * DAY)
+    subscriptions.approve_paypal(face.state, customer, face.now)
+    assert [made.collected for made in customer.invoices if made.state is InvoiceState.PAID] == [Decimal(33)]
+
+
+def test_a_plan_that_billed_only_once_does_not_bill_its_usage_again() -> None:
+    world = World()
+    items = {"SEAT": ("0", "4.00")}
+    once = world.plan("ONCE", "9.00", "none", items, periodic=False, trial_days=10)
+    more = world.plan("MORE", "20.00", items=items, periodic=False, on_change_initial_bill_handler="now")
+    customer = world.customer("C1", once, items={"SEAT": Decimal(2)})
+    world.advance(20 * DAY)
+    subscriptions.change(world.state, customer, plan=more, at=world.now)
+    paid = [made.collected for made in sorted(customer.invoices, key=lambda made: made.number)]
+    assert paid == [Decimal(17), Decimal(20), Decimal(0)]
+    assert customer.subscription.current is not None
+    assert customer.subscription.current.total == Decimal(28)
+
+
+def test_counters_that_last_stay_if_a_prorated_change_drops_the_overage() -> None:
+    world = World()
+    world.product.rules = replace(world.product.rules, prorated_overage="dropped")
+    items = {"SEAT": ("0", "4.00")}
+    small = world.plan("SMALL", "10.00", items=items, periodic=False)
+    large = world.plan("LARGE", "30.00", items=items, periodic=False, on_change_initial_bill_handler="now")
+    customer = world.customer("C1", small, items={"SEAT": Decimal(2)})
+    subscriptions.change(world.state, customer, plan=large, at=world.now)
+    assert customer.subscription.current is not None
+    assert customer.subscription.current.total == Decimal(38)

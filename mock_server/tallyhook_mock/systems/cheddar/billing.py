@@ -169,6 +169,8 @@ def bill_now(
 
     Standing: inferred.
     """
+    if instead_of is not None and instead_of.ends_no_period:
+        draft.counters = ()
     draft.billing_at = at
     close(state, draft, recurring)
     payment = payments.collect(state, draft, instead_of or draft, at)
@@ -250,8 +252,7 @@ def reactivate(
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:
         _sign_up_again(state, subscription, pending, at, paid=paid, first_bill=first_bill)
-    subscription.cancel_type = subscription.cancel_reason = ""
-    subscription.canceled_at = None
+    subscription.undo_cancellation()
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
 
 
@@ -310,8 +311,8 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
         draft = draft_invoice(state, subscription, when, at, is_initial=True)
         draft.charges += setup_charge(state, subscription.plan, at)
     if when <= at:
+        lasting = lasting_counters(pending, subscription.plan)
         billed = bill_now(state, draft, pending, at)
-        lasting = lasting_counters(billed, subscription.plan)
         restart_cycle(state, subscription, at, lasting, begun_with=billed)
     else:
         subscription.anchor, subscription.cycle = when, 0
@@ -364,10 +365,14 @@ def last_period(customer: Customer) -> Invoice | None:
 def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
     """Return the counters that keep their values in the next period: those of `plan`'s non-periodic items.
 
+    If the invoice ends no period, these are all its counters.
+
     Standing: staff 2013.
     """
     if invoice is None:
         return ()
+    if invoice.ends_no_period:
+        return invoice.counters
     lasting = {planned.item.code for planned in plan.items if not planned.is_periodic}
     return tuple(counter for counter in invoice.counters if counter.item in lasting)
 

@@ -112,7 +112,7 @@ class _Application(Value, frozen=True):
     card_details: dict[str, str]
     is_scheduled: bool
 
-    def create(self, call: Call) -> Customer:
+    def create(self, call: Call, *, may_be_declined: bool) -> Customer:
         customer = signup.new_customer(
             call.state,
             call.product,
@@ -130,13 +130,14 @@ class _Application(Value, frozen=True):
             is_tax_exempt=self.details.is_tax_exempt,
             card_details=self.card_details,
             is_scheduled=self.is_scheduled,
+            may_be_declined=may_be_declined,
         )
         paypal.ask(customer, call.origin)
         return customer
 
 
 def new(call: Call) -> str:
-    return call.answer(_application(call, call.parameters, set()).create(call))
+    return call.answer(_application(call, call.parameters, set()).create(call, may_be_declined=False))
 
 
 def import_(call: Call) -> str:
@@ -168,7 +169,8 @@ def import_(call: Call) -> str:
         _coupon(call, entry.level("subscription"), application.plan, coupons[application.coupon])
         codes.add(application.details.code)
         applications.append(application)
-    return customers_document([application.create(call) for application in applications], call.at)
+    created = [application.create(call, may_be_declined=True) for application in applications]
+    return customers_document(created, call.at)
 
 
 def _application(
@@ -202,6 +204,8 @@ def _application(
     if not is_without and (is_given(terms) or _must_pay(plan) or (owes_now and not is_import)):
         token = details.values.get("gatewayToken", "")
         payment = read_payment(terms, call.product, call.state.ids, call.at, token=token)
+        if is_import and payment.method == "paypal":
+            validators.required(terms, "ccEmail")  # documented
     return _Application(
         details,
         plan,
@@ -408,8 +412,9 @@ def remove_item_quantity(call: Call) -> str:
 
 
 def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
-    """Change an item's counter with the function `change`. If `default` is None, the quantity is required.
+    """Change an item's counter with the function `change`.
 
+    If `default` is None, the quantity is required and may be 0. Otherwise it must be above 0 (documented).
     `invoicePeriod` is documented only for set-item-quantity. For the other calls, the setting
     `added_to_outstanding` decides whether it is obeyed.
     """
@@ -423,6 +428,8 @@ def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None
     else:
         item = usage.find_item(plan, code=parameters.text("itemCode"))
     quantity = validators.quantity(parameters, "quantity", default)
+    if default is not None:
+        quantity = validators.positive(parameters, "quantity", quantity)
     change(call.state, customer, item, quantity, outstanding=is_outstanding, at=call.at)
     return call.answer(customer)
 

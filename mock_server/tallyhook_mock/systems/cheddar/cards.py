@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar import validators
-from tallyhook_mock.systems.cheddar.model import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.model import SIMULATED, Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.request import Parameters
 from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
@@ -69,8 +69,9 @@ def read_payment(
 ) -> PaymentMethod:
     """Read the payment method from a call. Raises a Refusal for the first invalid field.
 
-    If the customer already has a card, the call may send any subset of the fields (documented). Fields that
-    the call omits, including the card number, keep their values.
+    If the customer already has a valid card, the call may send any subset of the fields (documented). Fields
+    that the call omits, including the card number, keep their values. If the card has expired, a new card
+    needs all required fields (documented), but a name or an address can be changed alone (client).
 
     Args:
         parameters: the level with the subscription's fields.
@@ -81,31 +82,37 @@ def read_payment(
     details_known = known.details if known else customer.subscription.card_details if customer else {}
     is_new = customer is None
     method = validators.choice(parameters, "method", ("cc", "paypal"), "cc")
+    token = validators.text(parameters, "gatewayToken") or token
+    is_expired = known is not None and known.has_expired(at)
+    replaces = is_expired and method == "cc" and not token and is_renewed(parameters)
     names = ["ccFirstName", "ccLastName"]
     if product.requires_zip and method == "cc":
         names.append("ccZip")
     details = {
-        name: _detail(parameters, name, details_known, is_new=is_new) or validators.required(parameters, name)
+        name: _detail(parameters, name, {} if replaces else details_known, is_new=is_new)
+        or validators.required(parameters, name)
         for name in names
     }
     expires: date | None = None
     institute, first_six, last_four = "", "", ""
-    token = validators.text(parameters, "gatewayToken") or token
     if method == "paypal":
-        details |= {name: validators.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")}
+        if not token:  # the token names a billing agreement, to which the customer has agreed already
+            details |= {
+                name: validators.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")
+            }
     elif token:
         # The gateway has the card. These fields are only for display.
         institute = validators.choice(parameters, "ccType", (*_INSTITUTES, "unk"))
         last_four = validators.text(parameters, "ccLastFour", 4)
         expires = _expiration(parameters, None, is_required=False)
-    elif known is not None and known.method == "cc" and not parameters.text("ccNumber"):
+    elif known is not None and known.method == "cc" and not replaces and not parameters.text("ccNumber"):
         institute, first_six, last_four = known.card_type, known.first_six, known.last_four
         token = known.gateway_token
         expires = _expiration(parameters, known.expires, is_required=False)
     else:
         number = _number(parameters)
         institute, first_six, last_four = card_type(number), number[:6], number[-4:]
-        on_file = known.expires if known is not None and not known.has_expired(at) else None
+        on_file = known.expires if known is not None and not is_expired else None
         expires = _expiration(parameters, on_file, is_required=on_file is None)
         code = validators.text(parameters, "ccCardCode", 4)
         if product.requires_card_code or code:
@@ -122,7 +129,7 @@ def read_payment(
     }
     details["ccEmail"] = validators.email(parameters, "ccEmail") or details_known.get("ccEmail", "")
     return PaymentMethod(
-        ids.next(), method, at, details, institute, first_six, last_four, expires, token or "SIMULATED"
+        ids.next(), method, at, details, institute, first_six, last_four, expires, token or SIMULATED
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "CREDIT_FORWARD",
     "OUTSTANDING",
     "PAYPAL_WAIT",
+    "SIMULATED",
     "Charge",
     "ChargeType",
     "Customer",
@@ -33,6 +34,7 @@ __all__ = [
 
 CREDIT_FORWARD = "CREDIT_FORWARD"
 PAYPAL_WAIT = "paypal-wait"
+SIMULATED = "SIMULATED"  # the gateway token of a payment method that was sent without one (recorded)
 
 
 class ChargeType(StrEnum):
@@ -110,7 +112,15 @@ class PaymentMethod(Value, frozen=True):
     first_six: str = ""
     last_four: str = ""
     expires: date | None = None  # the last day on which the card is valid
-    gateway_token: str = "SIMULATED"
+    gateway_token: str = SIMULATED
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the customer must still agree on PayPal's page.
+
+        A PayPal billing agreement, which is named by its gateway token, needs no approval (documented).
+        """
+        return self.method == "paypal" and self.gateway_token == SIMULATED
 
     def has_expired(self, at: datetime) -> bool:
         return self.expires is not None and self.expires < at.date()
@@ -167,6 +177,14 @@ class Invoice(Entity, eq=False):
         return self.state is InvoiceState.UNPAID
 
     @property
+    def ends_no_period(self) -> bool:
+        """Whether the invoice was due at sign-up and waits for PayPal.
+
+        It bills no usage: its counters are those of the first period.
+        """
+        return self.state is InvoiceState.OPEN and self.is_initial and self.billing_at <= self.created
+
+    @property
     def usage(self) -> dict[str, Usage]:
         """The counters by item code."""
         return {counter.item: counter for counter in self.counters}
@@ -187,7 +205,7 @@ class Invoice(Entity, eq=False):
         `recurring` is the plan whose recurring charge is billed. If it is None, the invoice's own plan is
         used. An item's line has the date of its usage (recorded).
         """
-        usage, at = self.usage, self.billing_at
+        usage, at = {} if self.ends_no_period else self.usage, self.billing_at
         plan = recurring or self.plan
         lines = []
         if plan.recurring_charge_code:
@@ -351,6 +369,10 @@ class Subscription(Entity, eq=False):
         """
         self.cancel_type, self.cancel_reason = PAYPAL_WAIT, "PayPal preapproval is pending"
         self.canceled_at = at
+
+    def undo_cancellation(self) -> None:
+        self.cancel_type = self.cancel_reason = ""
+        self.canceled_at = None
 
     @property
     def current(self) -> Invoice | None:

@@ -66,7 +66,7 @@ def change(
     renews = payment is not None and is_renewed
     bills_now = change_bill_date is not None and change_bill_date <= at
     if subscription.is_canceled and renews and payment is not None:
-        if payment.method == "paypal":
+        if payment.needs_approval:
             subscription.wait_for_paypal(at)
         elif subscription.waits_for_paypal:
             subscription.cancel_type = "customer"  # a card replaces PayPal
@@ -136,6 +136,7 @@ def _wake(
             return _change_plan(state, subscription, plan, at, bill_date)
         new = _change_plan(state, subscription, plan, at, bill_date)
         billing.reactivate(state, new, at)
+        subscription.undo_cancellation()  # as if it had been reactivated first (staff 2014)
         return new
     if paid is not None and rules.long_cancel_with_outstanding == "one":
         billing.reactivate(state, subscription, at, paid=paid, first_bill=bill_date)
@@ -278,13 +279,13 @@ def _change_plan(
         elif current is None:
             pass  # imported without a date: no bill is scheduled before a `changeBillDate`
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
+            lasting = billing.lasting_counters(current, plan)
             draft = replace(current, subscription=new, charges=current.charges + setup)
             if prorates:
                 if rules.prorated_overage == "dropped":
                     draft.counters = ()
                 draft.charges += _adjustment(state, old, current, at)
             billing.bill_now(state, draft, current, at, recurring=plan)
-            lasting = billing.lasting_counters(current, plan)
             billing.restart_cycle(state, new, at, lasting, begun_with=current)
         else:
             _keep_date(state, new, current, plan, setup, first_bill if signs_up else None, at)

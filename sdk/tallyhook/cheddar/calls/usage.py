@@ -17,7 +17,7 @@ def add_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Add `quantity`, which can have at most four decimals, to a tracked item's quantity."""
+    """Add `quantity`, which is above 0 with at most four decimals, to a tracked item's quantity."""
     return _item_quantity("add", customer, item, quantity, invoice_period)
 
 
@@ -28,7 +28,7 @@ def remove_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Subtract `quantity`, which can have at most four decimals, from a tracked item's quantity."""
+    """Subtract `quantity`, which is above 0 with at most four decimals, from a tracked item's quantity."""
     return _item_quantity("remove", customer, item, quantity, invoice_period)
 
 
