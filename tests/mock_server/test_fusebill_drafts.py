@@ -472,3 +472,25 @@ def test_an_item_that_makes_no_sense_is_refused(tracking: Face) -> None:
     assert tracking.refused("POST", "SubscriptionProductQuantityChange", delta, 409)[1].endswith(
         "insert and delete them instead"
     )
+
+
+def test_a_purchase_of_nothing_is_refused(posting: Face) -> None:
+    wish = {"customerId": 1, "productId": 7001, "quantity": 0}
+    assert posting.refused("POST", "Purchases", wish, 400)[0] == "quantity"
+
+
+def test_who_is_cancelled_is_charged_nothing(posting: Face) -> None:
+    face = posting
+    wish = {"customerId": 1, "productId": 7001, "quantity": 2}
+    made = face.api("POST", "Purchases", wish)
+    face.api("POST", "customerCancellation", {"customerId": 1})
+    before = face.bills(1)
+    assert face.refused("POST", "Purchases", wish, 409)[0] == "customerId"
+    assert face.refused("POST", "Purchases/Purchase", {"id": made["id"]}, 409)[0] == "customerId"
+    told = face.control("GET", "customers/1/timeline")
+    for when in ("now", "periodEnd"):
+        for prorate in (True, False):
+            charge = {"name": "Oil", "amount": "7.00", "when": when, "prorate": prorate}
+            face.control("POST", "subscriptions/11/charges", charge, 400)
+    assert face.control("GET", "customers/1/timeline") == told
+    assert face.bills(1) == before

@@ -147,8 +147,10 @@ def create_purchase(call: Call) -> Any:
     plan = call.state.catalog_products.get(number)
     if plan is None:
         raise not_found("productId", number)
-    quantity = fields.number("quantity", places=6) or Decimal(1)
-    purchase = usage.buy(call.state, customer, plan, quantity, call.at)
+    quantity = fields.number("quantity", places=6)
+    if quantity == 0:
+        raise invalid("quantity", "more than 0 is required")
+    purchase = usage.buy(call.state, customer, plan, quantity or Decimal(1), call.at)
     purchase.name = fields.text("name") or purchase.name
     return purchase_document(purchase)
 

@@ -438,12 +438,11 @@ def add_charge(
 
     A prorated amount is calculated now, up to the period's current end, even if it isn't billed until then.
     If the period's end is moved afterwards, the charge is billed on the new date, with the same amount
-    (documented).
+    (documented). Raises Refusal if the subscription is not active.
     """
-    day = day_of(at)
+    definition, day = subscription.definition, day_of(at)
     charge = Charge(state.ids.next(), name, amount, at)
     if prorate:
-        definition = subscription.definition
         charge = replace(charge, amount=definition.prorate(amount, day), start=day, end=definition.end)
     note = f"{name}, {'at the end of the period' if at_period_end else 'now'}"
     state.emit(
@@ -452,7 +451,7 @@ def add_charge(
     if at_period_end:
         subscription.charges.append(charge)
     else:
-        make_draft(state, subscription.customer, [charge.line], at, subscription.definition)
+        make_draft(state, subscription.customer, [charge.line], at, definition)
     return charge
 
 

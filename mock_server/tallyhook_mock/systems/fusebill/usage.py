@@ -98,16 +98,23 @@ def set_items(
 
 
 def buy(state: State, customer: Customer, plan: PlanProduct, quantity: Decimal, at: datetime) -> Purchase:
-    """Create a purchase of a product. The purchase is a draft, and is charged when it is finalised."""
+    """Create a purchase of a product. The purchase is a draft, and is charged when it is finalised.
+
+    Raises Refusal if the customer is cancelled (inferred).
+    """
+    _check_not_cancelled(customer)
     purchase = Purchase(state.invoice_ids.next(), customer, plan, quantity, at, plan.name)
     state.purchases[purchase.id] = purchase
     return purchase
 
 
 def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = False) -> None:
-    """Charge for a purchase. Raises Refusal if it is not a draft."""
-    if purchase.status != "Draft":
-        raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
+    """Charge for a purchase.
+
+    Raises Refusal if it is not a draft, or if the customer is cancelled (inferred).
+    """
+    _check_draft(purchase)
+    _check_not_cancelled(purchase.customer)
     purchase.status = "Purchased"
     plan = purchase.plan
     amount = cents(purchase.quantity * plan.price)
@@ -117,6 +124,15 @@ def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = Fa
 
 def cancel_purchase(purchase: Purchase) -> None:
     """Cancel a purchase. Raises Refusal if it is already finalised or cancelled."""
+    _check_draft(purchase)
+    purchase.status = "Cancelled"
+
+
+def _check_draft(purchase: Purchase) -> None:
     if purchase.status != "Draft":
         raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
-    purchase.status = "Cancelled"
+
+
+def _check_not_cancelled(customer: Customer) -> None:
+    if customer.status == "Cancelled":
+        raise conflict("customerId", f"customer {customer.id} is Cancelled")
