@@ -160,8 +160,7 @@ def finalise_purchase(call: Call) -> Any:
     is_preview, holds = call.query.flag("preview"), call.query.flag("temporarilyDisableAutoPost")
     call.query.nothing_else()
     purchase = _purchase(call)
-    if not is_preview:
-        usage.finalise(call.state, purchase, call.at, holds=holds)
+    usage.finalise(call.state, purchase, call.at, holds=holds, is_preview=is_preview)
     return purchase_document(purchase)
 
 

@@ -37,14 +37,12 @@ def set_quantity(
     at: datetime,
     *,
     holds: bool = False,
-    is_preview: bool = False,
 ) -> None:
     """Set the quantity of a subscription's product. `quantity` is the new total.
 
     If the product is charged at the end of the period, it is billed for the quantity at that time. If it is
     charged at the start, the plan says when additional units are charged: at once, at the end, or not at all.
-    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set. A preview only
-    checks whether it can be set.
+    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set.
 
     Standing: documented.
     """
@@ -53,8 +51,6 @@ def set_quantity(
         raise invalid("quantity", f"from 0 to {quantity_text(MOST if plan.most is None else plan.most)}")
     if not subscription.is_active and subscription.status != "Draft":
         raise conflict("subscriptionId", f"{subscription.id} is {subscription.status}")
-    if is_preview:
-        return
     more, product.quantity = quantity - product.quantity, quantity
     note = f"{plan.code} to {quantity_text(quantity)}"
     state.emit("quantityChanged", at, subscription.customer, item=product.item, note=note)
@@ -108,13 +104,17 @@ def buy(state: State, customer: Customer, plan: PlanProduct, quantity: Decimal, 
     return purchase
 
 
-def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = False) -> None:
-    """Charge for a purchase.
+def finalise(
+    state: State, purchase: Purchase, at: datetime, *, holds: bool = False, is_preview: bool = False
+) -> None:
+    """Charge for a purchase. A preview only checks whether that is possible.
 
     Raises Refusal if it is not a draft, or if the customer is cancelled (inferred).
     """
     _check_draft(purchase)
     _check_not_cancelled(purchase.customer)
+    if is_preview:
+        return
     purchase.status = "Purchased"
     plan = purchase.plan
     amount = cents(purchase.quantity * plan.price)
