@@ -533,3 +533,9 @@ def test_a_preview_is_refused_if_the_call_would_be(face: Face) -> None:
     ):
         told = [face.refused(method, f"{path}preview={each}", body, 409) for each in ("true", "false")]
         assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN|", "|NaN", "1e5", "Infinity", "1_0", "", "²"])
+def test_what_is_no_number_filters_nothing(posting: Face, number: str) -> None:
+    path = f"Invoices?query=invoiceNumber:{number}"
+    assert posting.refused("GET", path, None, 400)[0] == "query"
