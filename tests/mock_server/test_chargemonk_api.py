@@ -98,6 +98,44 @@ def test_unbilled_charges_are_searched_and_sorted(api: Api) -> None:
     assert api.waiting(**{"created_at[greater_than_equal]": 1773709200}) == ["UC3", "UC2"]
 
 
+def test_an_invoice_names_the_plan_of_its_term() -> None:
+    yearly = {"code": "YEARLY", "price": "500.00", "termMonths": 12}
+    monthly = {"code": "MONTHLY", "price": "50.00"}
+    with serve(catalog(plans=[monthly, yearly]), start=START) as server:
+        api = Api(server)
+        api.control("/term", {"planCode": "YEARLY"})
+        api.control("/add-ons", {"code": "FEE", "billingCycles": None})
+        server.advance("1mo")
+        told = [each["planId"] for each in api.call("listInvoices")["list"]["invoice"]]
+        assert told == ["YEARLY", "MONTHLY", "MONTHLY"]
+        api.http.close()
+
+
+@pytest.mark.parametrize("why", ["canceled", "ended", "last term", "last term in advance"])
+def test_who_gets_no_invoice_any_more_has_no_next_billing_and_takes_no_charge(why: str) -> None:
+    plans = [{"code": "MONTHLY", "price": "50.00", "billingCycles": 2}]
+    with serve(catalog(plans=plans, inferredCalls=True), start=START) as server:
+        api = Api(server)
+        if why == "canceled":
+            api.control("/cancel", {})
+        elif why == "last term in advance":
+            api.control("/advance-invoice", {"terms": 1})
+            api.control("/charges", {"description": "Lamp", "amount": "5.00"})
+            newest, _ = api.call("listInvoices")["list"]["invoice"]
+            assert newest["subscription"]["subscriptionNextBilling"] == 1776384000
+        server.advance({"canceled": "1d", "ended": "3mo"}.get(why, "1mo"))
+        newest, *_ = api.call("listInvoices")["list"]["invoice"]
+        assert newest["subscription"]["subscriptionNextBilling"] is None
+        assert api.waiting() == []
+        charge = {"description": "Lamp", "amount": "5.00"}
+        api.control("/charges", charge, 400)
+        assert (
+            "no further invoice" in api.call("addCharge", 400, subscription_code="mill", **charge)["message"]
+        )
+        assert api.waiting() == []
+        api.http.close()
+
+
 @pytest.mark.parametrize(
     ("name", "form", "message"),
     [

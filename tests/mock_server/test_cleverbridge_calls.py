@@ -342,6 +342,30 @@ def test_a_subscription_that_ended_goes_on(server: Server, api: Api) -> None:
     assert api.bills() == [("2026-03-17", "50.00"), ("2026-05-03", "50.00")]
 
 
+@pytest.mark.parametrize("items", [[1], [1, 2]])
+def test_usage_that_an_end_billed_is_not_billed_again(server: Server, api: Api, items: list[int]) -> None:
+    api.update()
+    server.advance("5d")
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").is_success
+    api.post("reinstatesubscriptionitems", SubscriptionId="S1001", Items=items)
+    if 2 in items:
+        api.update(Quantity=9)
+    server.advance_to("2026-04-17T00:00:00Z")
+    once = [("2026-03-17", "50.00"), ("2026-03-22", "8.00")]
+    assert api.bills() == [*once, ("2026-04-17", "51.00" if 2 in items else "50.00")]
+    server.advance_to("2026-05-17T00:00:00Z")
+    assert api.bills()[-1] == ("2026-05-17", "59.00" if 2 in items else "50.00")
+
+
+def test_usage_charged_ahead_before_an_end_counts_for_that_interval_only(server: Server, api: Api) -> None:
+    api.update(AlignmentSettings={"AlignToCurrentInterval": True})
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").is_success
+    server.advance_to("2026-05-01T00:00:00Z")
+    api.post("reinstatesubscriptionitems", SubscriptionId="S1001", Items=[1, 2])
+    server.advance_to("2026-05-17T00:00:00Z")
+    assert api.bills()[-1] == ("2026-05-17", "58.00")
+
+
 def joined(api: Api, joining: str, status: int = 200) -> Any:
     """Align Subscriptions: S1001 takes in another one."""
     answer = api.send(
@@ -376,6 +400,20 @@ def test_two_subscriptions_are_joined(server: Server, api: Api) -> None:
     fields = {"SubscriptionId": other, "Items": [1]}
     answer = api.send("POST", "/subscription/reinstatesubscriptionitems", json=fields)
     assert (answer.status_code, "finished" in answer.text) == (402, True)
+
+
+def test_a_join_keeps_what_is_due_and_what_waits(server: Server, api: Api) -> None:
+    usage = {"productId": 102, "billingMode": "ARREARS"}
+    items = [{"productId": 101, "unitPrice": "31.00"}, usage]
+    other = another(api, reminderDays=10, items=items)
+    api.post("updatenextbillingdate", SubscriptionId="S1001", NextBillingDate="2026-04-27T00:00:00Z")
+    api.update(SubscriptionId=other)  # 8 for the interval that ends on April 17
+    server.advance_to("2026-04-10T00:00:00Z")  # after the reminder
+    api.update(SubscriptionId=other, Quantity=3)
+    api.update(SubscriptionId=other, RunningNumber=1, ProductId=101, Quantity=2)
+    joined(api, other)
+    server.advance_to("2026-05-28T00:00:00Z")
+    assert [total for _, total in api.bills()[2:]] == [str(50 + 62 + 8) + ".00", str(50 + 62 + 3) + ".00"]
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,71 @@ def test_a_period_may_be_invoiced_some_days_ahead(face: Face) -> None:
     assert newest["lines"][0]["start"][:10] == "2027-02-01"
 
 
+def invoiced_ahead(face: Face, **wish: Any) -> tuple[int, dict[str, Any]]:
+    """A customer, and its subscription whose January is invoiced on December 27, which is today."""
+    customer = face.customer()
+    subscription = face.subscribe(customer, **wish)
+    definition = subscription["billingPeriodDefinitionId"]
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+    face.server.advance_to("2026-12-27T00:00:00Z")
+    return customer, subscription
+
+
+def test_what_is_added_after_an_invoice_in_advance_is_billed_when_the_period_begins(face: Face) -> None:
+    customer, first = invoiced_ahead(face)
+    definition = first["billingPeriodDefinitionId"]
+    face.subscribe(customer, "31.00", billingPeriodDefinitionId=definition)
+    product = first["products"][0]["id"]
+    face.api("PUT", "subscriptionProducts", {"id": product, "quantity": 3})
+    other = face.subscribe(customer, "8.00", invoiceDay=20)
+    path = f"subscriptions/{other['id']}/billingPeriodDefinition"
+    face.api("PUT", path, {"billingPeriodDefinitionId": definition})
+    before = face.bills(customer)
+    face.server.advance_to("2027-01-20T00:00:00Z")
+    assert face.bills(customer) == [*before, ("2027-01-01", ["60.00", "31.00", "8.00"])]
+    face.server.advance_to("2027-01-31T00:00:00Z")
+    assert face.bills(customer)[-1] == ("2027-01-27", ["90.00", "31.00", "8.00"])
+
+
+def test_a_subscription_that_moves_after_its_invoice_in_advance_is_not_billed_again(face: Face) -> None:
+    customer, subscription = invoiced_ahead(face)
+    before = face.bills(customer)
+    face.api("PUT", f"subscriptions/{subscription['id']}/billingPeriodDefinition", {"invoiceDay": 10})
+    face.server.advance_to("2027-02-09T00:00:00Z")
+    assert face.bills(customer) == before
+    face.server.advance_to("2027-02-10T00:00:00Z")
+    assert face.bills(customer) == [*before, ("2027-02-10", ["30.00"])]
+
+
+def test_a_customer_on_hold_on_the_day_of_an_invoice_in_advance_is_billed_at_the_recharge(face: Face) -> None:
+    customer = face.customer()
+    definition = face.subscribe(customer)["billingPeriodDefinitionId"]
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+    face.server.advance_to("2026-12-26T00:00:00Z")
+    face.api("POST", f"customerHold/{customer}")
+    face.server.advance_to("2026-12-28T00:00:00Z")
+    face.api("POST", "customers/unhold", {"customerId": customer})
+    face.server.advance_to("2027-01-02T00:00:00Z")
+    assert [day for day, _ in face.bills(customer)] == ["2026-11-01", "2026-12-01", "2027-01-01"]
+
+
+@pytest.mark.parametrize("reset", ["StartOfPeriod", "EndOfPeriod"])
+def test_an_invoice_in_advance_has_the_quantity_after_the_reset(reset: str) -> None:
+    seats = {"code": "SEATS", "price": "2.00", "quantity": 1, "quantityReset": reset}
+    offered = {**CATALOG["fusebill"], "plans": [{"code": "DESK", "products": [seats]}]}
+    with serve({**CATALOG, "fusebill": offered}, start="2026-11-01T00:00:00Z") as server:
+        face = Face(server)
+        customer = face.customer()
+        made = face.control("POST", "subscriptions", {"customerId": customer, "planCode": "DESK"})
+        path = f"billingPeriodDefinitions/{made['billingPeriodDefinitionId']}"
+        face.api("PUT", path, {"invoiceInAdvance": 5})
+        server.advance_to("2026-12-20T00:00:00Z")
+        face.api("PUT", "subscriptionProducts", {"id": made["products"][0]["id"], "quantity": 10})
+        server.advance_to("2027-01-02T00:00:00Z")
+        assert face.bills(customer)[-1] == ("2026-12-27", ["2.00"])
+        face.http.close()
+
+
 def test_a_subscription_moves_to_a_definition_that_is_there(face: Face) -> None:
     customer = face.customer()
     stays, moves = face.subscribe(customer), face.subscribe(customer, "9.99", invoiceDay=20)

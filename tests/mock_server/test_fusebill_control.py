@@ -290,6 +290,37 @@ def test_a_dry_run_of_an_empty_definition_shows_nothing(face: Face) -> None:
     assert face.control("POST", "dryrun", wish, 200) == {"before": [], "after": []}
 
 
+def test_a_dry_run_shows_the_invoices_that_are_sent_in_advance(face: Face) -> None:
+    customer = face.customer()
+    definition = face.subscribe(customer)["billingPeriodDefinitionId"]
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+    face.server.advance_to("2026-12-03T00:00:00Z")
+    wish = {"billingPeriodDefinitionId": definition, "invoiceDay": 6}
+    shown = face.control("POST", "dryrun", wish, 200)
+    assert [each["at"][:10] for each in shown["before"]] == ["2026-12-27", "2027-01-27", "2027-02-24"]
+    assert [each["at"][:10] for each in shown["after"]] == ["2027-01-01", "2027-02-01", "2027-03-01"]
+    assert [each["days"] for each in shown["after"]] == [36, 31, 28]
+    known = len(face.bills(customer))
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceDay": 6})
+    face.server.advance_to("2027-03-01T00:00:00Z")
+    told = [(each["at"][:10], [line["amount"] for line in each["lines"]]) for each in shown["after"]]
+    assert face.bills(customer)[known:] == told
+
+
+@pytest.mark.parametrize("why", ["hold", "quantity", "arrears"])
+def test_a_dry_run_of_what_bills_nothing_ends(face: Face, why: str) -> None:
+    customer = face.customer()
+    timing = {"chargeTiming": "EndOfPeriod"} if why == "arrears" else {}
+    subscription = face.subscribe(customer, **timing)
+    if why == "hold":
+        face.api("POST", f"customerHold/{customer}")
+    else:
+        change = {"id": subscription["products"][0]["id"], "quantity": 0}
+        face.api("PUT", "subscriptionProducts", change)
+    wish = {"billingPeriodDefinitionId": subscription["billingPeriodDefinitionId"], "invoiceDay": 6}
+    assert face.control("POST", "dryrun", wish, 200) == {"before": [], "after": []}
+
+
 @pytest.mark.parametrize("id", ["x", "-1", "1.0", "9" * 5000])
 def test_what_is_no_id_is_nobodys(face: Face, id: str) -> None:
     assert "error" in face.control("GET", f"customers/{id}/bills", status=404)

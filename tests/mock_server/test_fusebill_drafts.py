@@ -472,3 +472,70 @@ def test_an_item_that_makes_no_sense_is_refused(tracking: Face) -> None:
     assert tracking.refused("POST", "SubscriptionProductQuantityChange", delta, 409)[1].endswith(
         "insert and delete them instead"
     )
+
+
+def test_a_purchase_of_nothing_is_refused(posting: Face) -> None:
+    wish = {"customerId": 1, "productId": 7001, "quantity": 0}
+    assert posting.refused("POST", "Purchases", wish, 400)[0] == "quantity"
+
+
+def test_who_is_cancelled_is_charged_nothing(posting: Face) -> None:
+    face = posting
+    wish = {"customerId": 1, "productId": 7001, "quantity": 2}
+    made = face.api("POST", "Purchases", wish)
+    face.api("POST", "customerCancellation", {"customerId": 1})
+    before = face.bills(1)
+    assert face.refused("POST", "Purchases", wish, 409)[0] == "customerId"
+    assert face.refused("POST", "Purchases/Purchase", {"id": made["id"]}, 409)[0] == "customerId"
+    told = face.control("GET", "customers/1/timeline")
+    for when in ("now", "periodEnd"):
+        for prorate in (True, False):
+            charge = {"name": "Oil", "amount": "7.00", "when": when, "prorate": prorate}
+            face.control("POST", "subscriptions/11/charges", charge, 400)
+    assert face.control("GET", "customers/1/timeline") == told
+    assert face.bills(1) == before
+
+
+def test_a_preview_shows_the_amount_of_its_quantity(posting: Face) -> None:
+    seat = product(posting, "SEAT")
+    change = {"subscriptionProductId": seat["id"], "deltaQuantity": 2}
+    before = posting.dump()
+    for shown in (
+        posting.api("PUT", "SubscriptionProducts?preview=true", {**seat, "quantity": 4}),
+        posting.api("POST", "SubscriptionProductQuantityChange?preview=true", change),
+    ):
+        assert (shown["quantity"], shown["amount"]) == (4, 120)
+    assert posting.dump() == before
+    for wrong in (10, 8):
+        body = {**change, "deltaQuantity": wrong}
+        path = "SubscriptionProductQuantityChange?preview=true"
+        assert posting.refused("POST", path, body, 400)[0] == "quantity"
+
+
+def test_a_preview_is_refused_if_the_call_would_be(face: Face) -> None:
+    customer = face.api("POST", "customers", {"firstName": "Eve"})["id"]
+    wish = {"customerId": customer, "planFrequencyId": 9001}
+    waiting = face.api("POST", "subscriptions", wish)["id"]
+    new = {"customerId": customer, "interval": "Monthly", "invoiceDay": 6}
+    place = face.api("POST", "BillingPeriodDefinitions", new)["id"]
+    bought = face.api("POST", "Purchases", {"customerId": 1, "productId": 7001})["id"]
+    face.api("POST", "Purchases/Purchase", {"id": bought})
+    draft, *_ = ready(face)
+    charges = face.api("GET", f"draftInvoices/{draft['id']}")["draftCharges"]
+    deleted = [{"id": each["id"], "operation": "Delete"} for each in charges]
+    face.api("PATCH", "draftInvoices", {"id": draft["id"], "draftCharges": deleted})
+    target = {"id": waiting, "billingPeriodDefinitionId": place, "billingPeriodDefinitionIdSet": True}
+    for method, path, body in (
+        ("POST", f"SubscriptionActivation/{waiting}?", None),
+        ("PATCH", "SubscriptionsV2?", target),
+        ("POST", "Purchases/Purchase?", {"id": bought}),
+        ("POST", f"Invoices?draftInvoiceId={draft['id']}&", None),
+    ):
+        told = [face.refused(method, f"{path}preview={each}", body, 409) for each in ("true", "false")]
+        assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN|", "|NaN", "1e5", "Infinity", "1_0", "", "²"])
+def test_what_is_no_number_filters_nothing(posting: Face, number: str) -> None:
+    path = f"Invoices?query=invoiceNumber:{number}"
+    assert posting.refused("GET", path, None, 400)[0] == "query"

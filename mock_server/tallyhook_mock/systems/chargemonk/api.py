@@ -20,6 +20,7 @@ from tallyhook_mock.core import base
 from tallyhook_mock.core.bills import Bill
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.middleware import Face, api_app
+from tallyhook_mock.systems.chargemonk import rules
 from tallyhook_mock.systems.chargemonk.model import Refusal, Subscription, Unbilled
 from tallyhook_mock.systems.chargemonk.state import State
 
@@ -148,8 +149,8 @@ def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, 
     if not state.has_inferred_calls:
         raise Refusal("addCharge is inferred, and off: set inferredCalls in the catalogue")
     subscription = state.subscriptions.get(fields.pop("subscription_code", ""))
-    if subscription is None or subscription.is_canceled:
-        raise Refusal("subscription_code: a subscription that is not cancelled is required")
+    if subscription is None:
+        raise Refusal("subscription_code: there is no such subscription")
     description, later = fields.pop("description", ""), fields.pop("invoice_later", "true")
     amount, quantity = _number(fields, "amount", None), _number(fields, "quantity", Decimal(1))
     _nothing_else(fields)
@@ -157,7 +158,7 @@ def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, 
         raise Refusal("description: a string of up to 255 characters is required")
     if later != "true":
         raise Refusal("invoice_later: only true is supported here")
-    return {"data": _unbilled(state.add_unbilled(subscription, description, amount, quantity, at))}
+    return {"data": _unbilled(rules.charge_later(state, subscription, description, amount, quantity, at))}
 
 
 def _number(fields: dict[str, str], name: str, default: Decimal | None) -> Decimal:
@@ -202,7 +203,7 @@ def _invoice(state: State, bill: Bill) -> dict[str, Any]:
     sent = int(bill.at.timestamp())
     return {
         "invoiceId": f"INV{bill.number}",
-        "planId": subscription.plan.code,
+        "planId": subscription.plan_at(bill.at).code,
         "invoiceNumber": bill.number,
         "invoiceStatus": "success",
         "invoiceTotal": amount_text(bill.total),
@@ -220,11 +221,11 @@ def _invoice(state: State, bill: Bill) -> dict[str, Any]:
 
 
 def _subscription(subscription: Subscription) -> dict[str, Any]:
-    coming = not subscription.is_canceled and bool(subscription.terms)
+    coming = subscription.next_billing
     return {
         "subscriptionId": subscription.id,
         "subscriptionStartDate": int(subscription.created.timestamp()),
-        "subscriptionNextBilling": int(subscription.paid_until.timestamp()) if coming else None,
+        "subscriptionNextBilling": int(coming.timestamp()) if coming else None,
         "pricingModel": "flat_fee",
         "planQuantity": 1,
     }

@@ -115,7 +115,7 @@ def _charge(state: State, subscription: Subscription, wish: ChargeTable, at: dat
     """Add a charge to the next automatic invoice."""
     if not wish.quantity:
         raise wish.wrong("quantity", "more than 0")
-    state.add_unbilled(subscription, wish.description, wish.amount, wish.quantity, at)
+    rules.charge_later(state, subscription, wish.description, wish.amount, wish.quantity, at)
 
 
 # The commands, by the last part of their paths. Each has a table for its body, and a function.

@@ -241,6 +241,23 @@ class Subscription(Entity, eq=False):
     def paid_until(self) -> datetime:
         return self.terms[-1].end
 
+    @property
+    def next_billing(self) -> datetime | None:
+        """When the paid time is over and the next term is billed. None if no invoice will follow.
+
+        If the plan has no term left, but some are paid in advance, this is the start of the last one, when
+        add-ons and waiting charges are invoiced for the last time.
+        """
+        if self.is_canceled:
+            return None
+        if self.terms_left == 0:
+            return self.ahead[-1].start if self.ahead else None
+        return self.paid_until
+
+    def plan_at(self, moment: datetime) -> Plan:
+        """Return the plan of the term in which `moment` is."""
+        return next(term.plan for term in reversed(self.terms) if term.start <= moment)
+
     def carried(self, code: str) -> Carried:
         """Return the subscription's add-on with this code. Raises Refusal if there is none."""
         for carried in self.add_ons:

@@ -18,6 +18,7 @@ from tallyhook_mock.systems.chargemonk.model import (
     Refusal,
     Subscription,
     Term,
+    Unbilled,
     check_code,
 )
 from tallyhook_mock.systems.chargemonk.state import State
@@ -32,6 +33,7 @@ __all__ = [
     "bill_in_advance",
     "cancel",
     "change_term",
+    "charge_later",
     "create",
     "expected",
     "offer",
@@ -317,6 +319,21 @@ def change_term(
         was, carried.cycles_left = carried.cycles_left, told.get(carried)
         if was != carried.cycles_left:
             state.emit_cycles("cyclesSet" if carried in told else "cyclesReset", at, subscription, carried)
+
+
+def charge_later(
+    state: State,
+    subscription: Subscription,
+    description: str,
+    amount: Decimal,
+    quantity: Decimal,
+    at: datetime,
+) -> Unbilled:
+    """Add a charge to the next automatic invoice. Raises Refusal if no invoice will follow (inferred)."""
+    state.catch_up(at)
+    if subscription.next_billing is None:
+        raise Refusal(f"{subscription.id} gets no further invoice that could include a charge")
+    return state.add_unbilled(subscription, description, amount, quantity, at)
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:

@@ -21,7 +21,15 @@ from tallyhook_mock.systems.cleverbridge.charges import (
     renewal_lines,
     with_vat,
 )
-from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Status, Subscription, Terms, invalid
+from tallyhook_mock.systems.cleverbridge.model import (
+    Item,
+    Mode,
+    Pending,
+    Status,
+    Subscription,
+    Terms,
+    invalid,
+)
 from tallyhook_mock.systems.cleverbridge.state import State
 
 __all__ = [
@@ -120,8 +128,16 @@ def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
     active(state, subscription.id, at)
     subscription.status, subscription.ended = Status.DEACTIVATED, at
     lines = arrears_lines(subscription, subscription.items, at)
+    billed = {line.item: int(line.quantity) for line in lines}
     subscription.items = tuple(
-        replace(item, pending=(), deactivated=item.deactivated or at, last=subscription.interval, ended=at)
+        replace(
+            item,
+            pending=(),
+            charged=item.charged + billed.get(str(item.running_number), 0),
+            deactivated=item.deactivated or at,
+            last=subscription.interval,
+            ended=at,
+        )
         for item in subscription.items
     )
     state.emit("subscriptionDeactivated", at, subscription)
@@ -262,8 +278,9 @@ def reinstate_items(
 ) -> Subscription:
     """Reinstate deactivated items. They are billed again from the next renewal, not now (inferred).
 
-    If the subscription was deactivated, it becomes active again and keeps its dates (inferred). Raises
-    Refusal if the subscription is finished, or if an item is active or can't be reinstated.
+    If the subscription was deactivated, it becomes active again and keeps its dates, and usage that was
+    billed at its end is not billed again (inferred). Raises Refusal if the subscription is finished, or if an
+    item is active or can't be reinstated.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -282,7 +299,8 @@ def reinstate_items(
         subscription.status, subscription.ended = Status.ACTIVE, None
         while subscription.next_billing <= at:
             subscription.interval += 1
-        subscription.interval_start = subscription.begins(subscription.interval)
+            subscription.interval_start = subscription.begins(subscription.interval)
+            subscription.items = tuple(replace(item, charged=0) for item in subscription.items)
         plan(state, subscription, at)
     _note_items(state, subscription, "itemsReinstated", numbers, mails, at)
     return subscription
@@ -311,18 +329,8 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
     if price(primary, lines).net <= ZERO:
         raise invalid(f"{primary.id} and {secondary.id} can't be joined: the amount is not positive")
     going = (item for item in secondary.items if item.is_active)
-    following = secondary.interval + 1
     primary.items += tuple(
-        replace(
-            item,
-            running_number=number,
-            terms=item.terms_in(following),
-            pending=(),
-            added=at,
-            since=at,
-            version=1,
-            past=(),
-        )
+        _moved(item, number, secondary, primary, at)
         for number, item in enumerate(going, len(primary.items) + 1)
     )
     secondary.items = tuple(
@@ -334,6 +342,26 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
     state.emit("joined", at, primary, f"includes {secondary.id}")
     bill(state, primary, lines, at)
     return primary
+
+
+def _moved(item: Item, number: int, old: Subscription, new: Subscription, at: datetime) -> Item:
+    """Return an item of `old` as item `number` of `new`.
+
+    Usage of the current interval of `old` stays due, and terms that were requested for later apply from the
+    next renewal of `new` on (inferred).
+    """
+    terms = item.terms if item.mode is Mode.ARREARS else item.terms_in(old.interval + 1)
+    pending = (Pending(new.interval + 1, item.asked),) if item.asked != terms else ()
+    return replace(
+        item,
+        running_number=number,
+        terms=terms,
+        pending=pending,
+        added=at,
+        since=at,
+        version=1,
+        past=(),
+    )
 
 
 def _note_items(

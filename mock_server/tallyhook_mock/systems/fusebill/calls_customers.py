@@ -147,8 +147,10 @@ def create_purchase(call: Call) -> Any:
     plan = call.state.catalog_products.get(number)
     if plan is None:
         raise not_found("productId", number)
-    quantity = fields.number("quantity", places=6) or Decimal(1)
-    purchase = usage.buy(call.state, customer, plan, quantity, call.at)
+    quantity = fields.number("quantity", places=6)
+    if quantity == 0:
+        raise invalid("quantity", "more than 0 is required")
+    purchase = usage.buy(call.state, customer, plan, quantity or Decimal(1), call.at)
     purchase.name = fields.text("name") or purchase.name
     return purchase_document(purchase)
 
@@ -158,8 +160,7 @@ def finalise_purchase(call: Call) -> Any:
     is_preview, holds = call.query.flag("preview"), call.query.flag("temporarilyDisableAutoPost")
     call.query.nothing_else()
     purchase = _purchase(call)
-    if not is_preview:
-        usage.finalise(call.state, purchase, call.at, holds=holds)
+    usage.finalise(call.state, purchase, call.at, holds=holds, is_preview=is_preview)
     return purchase_document(purchase)
 
 

@@ -1,9 +1,10 @@
 """The API's calls for draft invoices and posted invoices."""
 
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from msgspec.structs import replace
 
 from tallyhook_mock.systems.fusebill import invoices
 from tallyhook_mock.systems.fusebill.documents import (
@@ -14,7 +15,7 @@ from tallyhook_mock.systems.fusebill.invoices import ChargeEdit
 from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import Customer, Draft, Invoice
-from tallyhook_mock.systems.fusebill.refusal import invalid, not_found
+from tallyhook_mock.systems.fusebill.refusal import invalid
 from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route, reads_query
 
 __all__ = ["ROUTES"]
@@ -131,15 +132,7 @@ def post_draft(call: Call) -> Any:
         raise invalid("draftInvoiceId", "required")
     draft = call.state.draft(number)
     if is_preview:
-        for each in only:
-            if each not in {charge.id for charge in draft.charges}:
-                raise not_found("draftChargeIds", each)
-        shown = draft_document(draft)
-        shown["draftCharges"] = [each for each in shown["draftCharges"] if not only or each["id"] in only]
-        shown["subtotal"] = shown["total"] = sum(
-            (each["amount"] for each in shown["draftCharges"]), Decimal("0.00")
-        )
-        return shown
+        return draft_document(replace(draft, charges=invoices.chosen(draft, only)))
     return invoice_document(draft.customer, invoices.post(call.state, draft, call.at, only))
 
 

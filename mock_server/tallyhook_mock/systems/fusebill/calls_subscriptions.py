@@ -120,8 +120,8 @@ def patch_subscription(call: Call) -> Any:
         raise invalid("billingPeriodDefinitionIdSet", "true is required with billingPeriodDefinitionId")
     definition = call.state.definition(fields.id("billingPeriodDefinitionId"))
     rules.check_target(definition, subscription.customer, subscription.frequency)
-    if not is_preview:
-        rules.move(call.state, subscription, definition, call.at)
+    state = call.state_for(subscription.customer, is_preview=is_preview)
+    rules.move(state, state.subscription(subscription.id), state.definition(definition.id), call.at)
     return subscription_document(subscription)
 
 
@@ -148,8 +148,8 @@ def activate_subscription(call: Call) -> Any:
     is_preview, holds = call.query.flag("preview"), call.query.flag("temporarilyDisableAutoPost")
     call.query.nothing_else()
     subscription = call.state.subscription(call.id)
-    if not is_preview or subscription.status != "Draft":
-        rules.start(call.state, subscription, call.at, holds=holds)
+    state = call.state_for(subscription.customer, is_preview=is_preview)
+    rules.start(state, state.subscription(subscription.id), call.at, holds=holds)
     return subscription_document(subscription)
 
 
@@ -230,13 +230,10 @@ def _change_quantity(call: Call, known: tuple[str, ...], key: str, *, is_absolut
     if product.plan.is_tracked:
         raise conflict(key, f"{product.id} tracks items: insert and delete them instead")
     quantity = given if is_absolute else product.quantity + given
-    usage.set_quantity(
-        call.state, subscription, product, quantity, call.at, holds=holds, is_preview=is_preview
-    )
-    shown = product_document(subscription, product)
-    if is_preview:
-        shown["quantity"] = quantity
-    return shown
+    state = call.state_for(subscription.customer, is_preview=is_preview)
+    subscription, product = state.product(product.id)
+    usage.set_quantity(state, subscription, product, quantity, call.at, holds=holds)
+    return product_document(subscription, product)
 
 
 class _Operation(StrEnum):

@@ -16,17 +16,19 @@ Find: TypeAlias = Callable[[State], Subject]
 Change: TypeAlias = Callable[[State], None]
 
 _INVOICES = 3
+_PERIODS = 6  # a definition that hasn't billed three times by then bills nothing
 
 
 class Forecast(Value, frozen=True):
-    """A forecast invoice, and the start of the period that ends with it."""
+    """A forecast invoice, and the period in which it is sent: at its end, or some days earlier."""
 
     start: datetime
+    end: datetime
     bill: Bill
 
     @property
     def days(self) -> int:
-        return (self.bill.at - self.start).days
+        return (self.end - self.start).days
 
     @property
     def days_counted(self) -> int:
@@ -35,7 +37,7 @@ class Forecast(Value, frozen=True):
 
 
 def forecast(state: State, customer: Customer, find: Find, change: Change | None = None) -> list[Forecast]:
-    """Return the next three invoices of a billing period definition or subscription.
+    """Return the next invoices of a billing period definition or subscription, at most three.
 
     `find` returns the definition or subscription. If `change` is given, it is carried out first. Both
     functions are called with a separate state that contains only a copy of `customer`. The ids in the copy
@@ -49,13 +51,13 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
     items = {item for subscription in subscriptions for item in subscription.items}
     items |= {charge.item for subscription in subscriptions for charge in subscription.charges}
     found: list[Forecast] = []
-    while items and len(found) < _INVOICES:
+    for _ in range(_PERIODS):
         start = subject.begun if isinstance(subject, Subscription) else subject.start
         end, known = subject.end, len(copy.bills)
         alone.catch_up(end)
         found += (
-            Forecast(start, bill)
+            Forecast(start, end, bill)
             for bill in copy.bills[known:]
-            if bill.at == end and any(line.item in items for line in bill.lines)
+            if any(line.item in items for line in bill.lines)
         )
-    return found
+    return found[:_INVOICES]

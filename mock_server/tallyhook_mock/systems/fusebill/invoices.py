@@ -19,7 +19,7 @@ from tallyhook_mock.systems.fusebill.model import (
 from tallyhook_mock.systems.fusebill.refusal import conflict, not_found
 from tallyhook_mock.systems.fusebill.state import State
 
-__all__ = ["ChargeEdit", "change_draft", "collect_held", "make_draft", "post"]
+__all__ = ["ChargeEdit", "change_draft", "chosen", "collect_held", "make_draft", "post"]
 
 
 def make_draft(
@@ -75,13 +75,7 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
 
     Raises Refusal if a charge doesn't exist, or if there is nothing to post.
     """
-    known = {charge.id for charge in draft.charges}
-    for number in only:
-        if number not in known:
-            raise not_found("draftChargeIds", number)
-    posted = [charge for charge in draft.charges if not only or charge.id in only]
-    if not posted:
-        raise conflict("draftInvoiceId", f"{draft.id} has no charges; there is nothing to post")
+    posted = chosen(draft, only)
     customer = draft.customer
     state.last_bill += 1
     lines = tuple(charge.line for charge in posted)
@@ -98,6 +92,20 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
         customer.drafts.remove(draft)
     state.emit("invoiced", at, customer, invoice=bill.number, amount=bill.total)
     return invoice
+
+
+def chosen(draft: Draft, only: Collection[int]) -> list[DraftCharge]:
+    """Return all charges of a draft, or only those with the ids in `only`.
+
+    Raises Refusal if a charge doesn't exist, or if there is nothing to post.
+    """
+    known = {charge.id for charge in draft.charges}
+    for number in only:
+        if number not in known:
+            raise not_found("draftChargeIds", number)
+    if not draft.charges:
+        raise conflict("draftInvoiceId", f"{draft.id} has no charges; there is nothing to post")
+    return [charge for charge in draft.charges if not only or charge.id in only]
 
 
 class ChargeEdit(Value, frozen=True):

@@ -1,5 +1,6 @@
 """Filters and sorts lists, and splits them into pages. Headers describe the page (documented)."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ __all__ = ["Fields", "Page", "page"]
 Fields: TypeAlias = Mapping[str, Callable[[Any], object]]
 
 _SIZE, _LARGEST = 100, 1000  # the limit is at least 1,000 (documented); the default is inferred
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _ORDERS = ("Ascending", "Descending")
 
 
@@ -83,10 +85,9 @@ def _as(value: object, written: str, name: str) -> Any:
     if isinstance(value, bool):
         return _key(written.lower() == "true")
     if isinstance(value, int | Decimal):
-        try:
-            return _key(Decimal(written))
-        except ArithmeticError:
-            raise invalid("query", f"{name}: {written[:60]!r} is not a number") from None
+        if not _NUMBER.fullmatch(written):
+            raise invalid("query", f"{name}: {written[:60]!r} is not a number")
+        return _key(Decimal(written))
     return _key(written)
 
 

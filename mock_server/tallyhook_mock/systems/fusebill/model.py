@@ -8,7 +8,7 @@ from msgspec import field
 
 from tallyhook_mock.core.base import Entity, Value
 from tallyhook_mock.core.bills import Bill, Line
-from tallyhook_mock.core.money import ZERO, cents
+from tallyhook_mock.core.money import NOTHING, ZERO, cents
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.refusal import conflict
 
@@ -130,11 +130,17 @@ class SubscriptionProduct(Entity, eq=False):
     item: str
     owes: "Part | None" = None  # prorates the amount of the current period; None for the full amount
     items: tuple[Item, ...] = ()  # of a tracked product: one for each unit
+    ahead: Decimal = NOTHING  # how many units are already invoiced for the next period
 
     @property
     def amount(self) -> Decimal:
         """The product's amount for a whole period."""
         return cents(self.quantity * self.plan.price)
+
+    @property
+    def next_quantity(self) -> Decimal:
+        """The quantity with which the next period begins, as far as is known now."""
+        return self.quantity if self.plan.reset is Reset.NEVER else self.plan.quantity
 
 
 class Charge(Value, frozen=True):
@@ -316,9 +322,6 @@ class BillingPeriodDefinition(Entity, eq=False):
     count: int = 1  # of periods so far, including the current one
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
-
-    # The end of the next period, if that was already invoiced in advance.
-    invoiced_to: datetime | None = None
 
     @property
     def cycle(self) -> Cycle:

@@ -12,6 +12,7 @@ import msgspec
 
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.base import Value
+from tallyhook_mock.systems.fusebill.model import Customer
 from tallyhook_mock.systems.fusebill.refusal import Refusal, invalid
 from tallyhook_mock.systems.fusebill.state import State
 
@@ -230,6 +231,13 @@ class Call(Value, frozen=True):
     body: bytes
     query: Query
     at: datetime
+
+    def state_for(self, customer: Customer, *, is_preview: bool) -> State:
+        """Return the state on which to carry out the call: for a preview, one with a copy of the customer.
+
+        So a preview is refused if the call would be.
+        """
+        return self.state.apart(customer)[0] if is_preview else self.state
 
 
 Handler: TypeAlias = Callable[[Call], Any]

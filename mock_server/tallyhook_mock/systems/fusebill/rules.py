@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.bills import Line
+from tallyhook_mock.core.money import NOTHING, cents
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (
@@ -166,18 +167,30 @@ def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
 def begin(subscription: Subscription, start: datetime, part: Part | None = None) -> list[Line]:
     """Begin a subscription's period. Returns the lines to bill now, which the caller puts on an invoice.
 
-    `part` prorates a period that is not whole.
+    `part` prorates a period that is not whole. Units that were invoiced in advance are not billed again.
     """
     subscription.start = start
     lines = []
     for product in subscription.products:
         if product.plan.reset is Reset.START:
             product.quantity = product.plan.quantity
-        if product.plan.timing is Timing.START and product.quantity:
-            amount = product.amount if part is None else part(product.amount)
-            lines.append(subscription.line(product, amount))
-        product.owes = part
+        lines += _starting(product, product.quantity, start, subscription.end, part)
+        product.owes, product.ahead = part, NOTHING
     return lines
+
+
+def _starting(
+    product: SubscriptionProduct, quantity: Decimal, start: datetime, end: datetime, part: Part | None = None
+) -> list[Line]:
+    """Return the line that bills a period's `quantity` at its start, less the units invoiced in advance.
+
+    There is none if the product is charged at the end, or if nothing is left to bill.
+    """
+    plan, units = product.plan, quantity - product.ahead
+    if plan.timing is not Timing.START or units <= 0:
+        return []
+    amount = cents(units * plan.price)
+    return [Line(product.item, plan.name, units, plan.price, part(amount) if part else amount, start, end)]
 
 
 def follow(subscription: Subscription) -> None:
@@ -203,18 +216,20 @@ def follow(subscription: Subscription) -> None:
 
 
 def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Invoice the next billing period before it begins, if the definition's settings still say so."""
+    """Invoice the next billing period before it begins, if the definition's settings still say so.
+
+    What is added after that, such as a subscription or a unit, is invoiced when the period begins (inferred).
+    """
     ahead = timedelta(days=definition.settings.invoice_in_advance)
-    if definition.is_deleted or definition.end - ahead != at or definition.invoiced_to is not None:
+    if definition.is_deleted or definition.end - ahead != at:
         return
     following = definition.date.later(definition.end, 1)
-    lines = [
-        replace(subscription.line(product), start=definition.end, end=following)
-        for subscription in _billed(definition)
-        for product in subscription.products
-        if product.plan.timing is Timing.START and product.quantity
-    ]
-    definition.invoiced_to = following
+    lines = []
+    for subscription in _billed(definition):
+        for product in subscription.products:
+            own = _starting(product, product.next_quantity, definition.end, following)
+            product.ahead += sum((line.quantity for line in own), NOTHING)
+            lines += own
     if lines:
         make_draft(state, definition.customer, lines, at, definition)
 
@@ -230,13 +245,11 @@ def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -
     moment, following = definition.end, definition.date.later(definition.end, 1)
     billed = _billed(definition)
     lines = [line for subscription in billed for line in _finish(subscription)]
-    is_invoiced, definition.invoiced_to = definition.invoiced_to is not None, None
     definition.start, definition.end = moment, following
     definition.cycle_days = definition.days
     definition.count += 1
     for subscription in billed:
-        begun = begin(subscription, moment)
-        lines += [] if is_invoiced else begun
+        lines += begin(subscription, moment)
     collect_held(state, definition.customer, lines, moment, definition)
     plan_recharge(state, definition)
 
@@ -425,12 +438,11 @@ def add_charge(
 
     A prorated amount is calculated now, up to the period's current end, even if it isn't billed until then.
     If the period's end is moved afterwards, the charge is billed on the new date, with the same amount
-    (documented).
+    (documented). Raises Refusal if the subscription is not active.
     """
-    day = day_of(at)
+    definition, day = subscription.definition, day_of(at)
     charge = Charge(state.ids.next(), name, amount, at)
     if prorate:
-        definition = subscription.definition
         charge = replace(charge, amount=definition.prorate(amount, day), start=day, end=definition.end)
     note = f"{name}, {'at the end of the period' if at_period_end else 'now'}"
     state.emit(
@@ -439,7 +451,7 @@ def add_charge(
     if at_period_end:
         subscription.charges.append(charge)
     else:
-        make_draft(state, subscription.customer, [charge.line], at, subscription.definition)
+        make_draft(state, subscription.customer, [charge.line], at, definition)
     return charge
 
 

@@ -37,14 +37,12 @@ def set_quantity(
     at: datetime,
     *,
     holds: bool = False,
-    is_preview: bool = False,
 ) -> None:
     """Set the quantity of a subscription's product. `quantity` is the new total.
 
     If the product is charged at the end of the period, it is billed for the quantity at that time. If it is
     charged at the start, the plan says when additional units are charged: at once, at the end, or not at all.
-    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set. A preview only
-    checks whether it can be set.
+    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set.
 
     Standing: documented.
     """
@@ -53,8 +51,6 @@ def set_quantity(
         raise invalid("quantity", f"from 0 to {quantity_text(MOST if plan.most is None else plan.most)}")
     if not subscription.is_active and subscription.status != "Draft":
         raise conflict("subscriptionId", f"{subscription.id} is {subscription.status}")
-    if is_preview:
-        return
     more, product.quantity = quantity - product.quantity, quantity
     note = f"{plan.code} to {quantity_text(quantity)}"
     state.emit("quantityChanged", at, subscription.customer, item=product.item, note=note)
@@ -98,16 +94,27 @@ def set_items(
 
 
 def buy(state: State, customer: Customer, plan: PlanProduct, quantity: Decimal, at: datetime) -> Purchase:
-    """Create a purchase of a product. The purchase is a draft, and is charged when it is finalised."""
+    """Create a purchase of a product. The purchase is a draft, and is charged when it is finalised.
+
+    Raises Refusal if the customer is cancelled (inferred).
+    """
+    _check_not_cancelled(customer)
     purchase = Purchase(state.invoice_ids.next(), customer, plan, quantity, at, plan.name)
     state.purchases[purchase.id] = purchase
     return purchase
 
 
-def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = False) -> None:
-    """Charge for a purchase. Raises Refusal if it is not a draft."""
-    if purchase.status != "Draft":
-        raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
+def finalise(
+    state: State, purchase: Purchase, at: datetime, *, holds: bool = False, is_preview: bool = False
+) -> None:
+    """Charge for a purchase. A preview only checks whether that is possible.
+
+    Raises Refusal if it is not a draft, or if the customer is cancelled (inferred).
+    """
+    _check_draft(purchase)
+    _check_not_cancelled(purchase.customer)
+    if is_preview:
+        return
     purchase.status = "Purchased"
     plan = purchase.plan
     amount = cents(purchase.quantity * plan.price)
@@ -117,6 +124,15 @@ def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = Fa
 
 def cancel_purchase(purchase: Purchase) -> None:
     """Cancel a purchase. Raises Refusal if it is already finalised or cancelled."""
+    _check_draft(purchase)
+    purchase.status = "Cancelled"
+
+
+def _check_draft(purchase: Purchase) -> None:
     if purchase.status != "Draft":
         raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
-    purchase.status = "Cancelled"
+
+
+def _check_not_cancelled(customer: Customer) -> None:
+    if customer.status == "Cancelled":
+        raise conflict("customerId", f"customer {customer.id} is Cancelled")
