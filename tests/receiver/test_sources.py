@@ -72,7 +72,13 @@ async def test_the_key_may_be_encoded_or_not() -> None:
         ):
             assert (await post(next(bodies), x_fusebill_key=key)).status_code == status
         assert (await post(next(bodies))).status_code == 401
-        assert (await post({"event": "InvoicePosted"}, x_fusebill_key="new key")).status_code == 400
+        for unreadable in (
+            {"event": "InvoicePosted"},
+            {"eventType": ""},
+            {"eventType": " \n"},
+            {"eventType": 7},
+        ):
+            assert (await post(unreadable, x_fusebill_key="new key")).status_code == 400
         assert (await post({"eventType": "Else"}, x_fusebill_key="new key")).json() == {"hook": "ignored"}
     assert [event.payload["invoice"]["id"] for event in seen] == [0, 1, 2]
     assert "key" not in repr(source)
