@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -135,7 +136,7 @@ class Intake:
             return later(RETRY_AFTER, "closing")
         for source in signers:
             try:
-                event = source.read(headers, body)
+                event, letter = self._event(source, headers, body)
             except WrongSource as error:
                 log.warning("a hook was refused: %s", error)
             except DecodeError as error:
@@ -143,14 +144,25 @@ class Intake:
             except Exception as error:
                 # This exception comes from a user's own source, and may contain parts of the body.
                 log.error("source %s can't read a hook: %s", source.name, type(error).__name__)
-                return await self._keep_undecodable(source, body, f"{type(error).__name__}: {error}")
+                why = "".join(traceback.format_exception_only(error)).strip()
+                return await self._keep_undecodable(source, body, why)
             else:
-                letter = Letter(
-                    key=inbox_key(source.name, event.key), product=source.name, type=event.type, body=body
-                )
                 return await self._take(source, event, letter)
         log.warning("a request was refused with %d", 401, extra={"status": 401})
         return responses.BAD_SIGNATURE
+
+    def _event(self, source: Source, headers: Mapping[str, str], body: bytes) -> tuple[Event[object], Letter]:
+        """Read a hook, and return its event and what the inbox keeps of it.
+
+        Raises any exception that the source raises, and TypeError for an event that can't be handled.
+        """
+        event = source.read(headers, body)
+        if not isinstance(event.type, str):
+            raise TypeError(f"an event's type must be str, not {type(event.type).__name__}")
+        if self._max_age is not None and event.at is not None and event.at.tzinfo is None:
+            raise TypeError("an event's time must be aware, because the receiver has a max_age")
+        key = inbox_key(source.name, event.key)
+        return event, Letter(key=key, product=source.name, type=event.type, body=body)
 
     async def _keep_undecodable(self, source: Source, body: bytes, why: str) -> Response:
         key = inbox_key(source.name, body_key(body))

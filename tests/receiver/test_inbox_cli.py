@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import pytest
@@ -259,6 +260,36 @@ def test_what_a_second_look_has_asked_is_looked_at_again_once_it_is_resolved(
     assert cheddar.content() == [("A", "1", Decimal("5.00"), "")]
     assert run(str(inbox), "list", "--state", "done").stdout.count("NORA") == 1
     receiver.close()
+
+
+@pytest.mark.parametrize("columns", ["100", None])
+def test_what_a_hook_contains_does_not_control_the_terminal(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str | None
+) -> None:
+    control = "\x1b]0;title\x07\x1b[2J\x9b2J\r\x08"
+    inbox = str(tmp_path / "i.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=inbox)
+
+    @receiver.on("transaction")
+    async def fail(hook: Any) -> None:
+        raise ValueError(f"nobody is called {hook.customer.code}, as was said in\n{control} 鍵")
+
+    fake = FakeCheddar()
+    for body in (
+        fake.hook(activityType="transaction", customer={"id": "1", "code": f"NORA{control}"}),
+        fake.hook(activityType=f"else{control}"),
+        f"no JSON: {control}".encode(),
+    ):
+        receiver.answer("POST", signed(body), body)
+    receiver.close()
+    if columns is None:
+        monkeypatch.delenv("COLUMNS")
+    keys = [hook["key"] for hook in json.loads(run(inbox, "list", "--json").stdout)]
+    said = [run(inbox, "list"), *(run(inbox, "show", key, "--body") for key in keys)]
+    shown = "".join(each.stdout for each in said)
+    assert {letter for letter in shown if unicodedata.category(letter) == "Cc"} <= {"\n", "\t"}
+    for text in ("title", "鍵", "no JSON", "NORA", "else"):
+        assert text in shown
 
 
 def test_shows_what_came_of_a_review(run: Run, url: str) -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from tallyhook.review import Review
 from tallyhook_receiver import (
     Cheddar,
     Claim,
+    Event,
     InboxUnavailable,
     Letter,
     MemoryInbox,
@@ -219,6 +220,50 @@ async def test_a_hook_that_cant_be_read_is_not_done(make: Make) -> None:
     invoice = {"id": "i1", "charges": [{"eachAmount": "5.00"}]}
     assert (await deliver(receiver, FakeCheddar().hook(subscription={"invoice": invoice}))).status == 200
     assert len(handled) == 1
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+class Own:
+    """A source of one's own, whose `read` returns or raises `event`."""
+
+    name = "own"
+
+    def __init__(self, event: object) -> None:
+        self.event = event
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        return True
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Any:
+        if isinstance(self.event, Exception):
+            raise self.event
+        return self.event
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {"type": "paid"},
+        Event(key=b"1", type="paid", payload=1),  # type: ignore[arg-type]  # what is tested
+        Event(key="1", type=None, payload=1),  # type: ignore[arg-type]  # what is tested
+        Event(key="1", type="paid", payload=1, at=datetime(2030, 3, 1)),  # noqa: DTZ001 - what is tested
+        Speechless(),
+    ],
+    ids=["None", "dict", "key", "type", "naive", "speechless"],
+)
+async def test_a_source_of_ones_own_that_reads_nothing_usable(event: object) -> None:
+    receiver = Receiver(Own(event), inbox=":memory:", max_age=timedelta(days=2))
+    receiver.on("paid")(lambda event: None)
+    async with receiver:
+        response = await receiver.handle("POST", {}, b"{}")
+        record = await only_record(receiver)
+    assert (response.status, record.state, record.body) == (400, State.UNDECODABLE, b"{}")
+    assert record.note
 
 
 async def test_several_products_and_keys() -> None:

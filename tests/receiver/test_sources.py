@@ -23,6 +23,7 @@ from tallyhook_receiver import (
     Notification,
     NotYet,
     Receiver,
+    SharedKey,
     State,
     Unconfirmed,
     WrongSource,
@@ -71,10 +72,37 @@ async def test_the_key_may_be_encoded_or_not() -> None:
         ):
             assert (await post(next(bodies), x_fusebill_key=key)).status_code == status
         assert (await post(next(bodies))).status_code == 401
-        assert (await post({"event": "InvoicePosted"}, x_fusebill_key="new key")).status_code == 400
+        for unreadable in (
+            {"event": "InvoicePosted"},
+            {"eventType": ""},
+            {"eventType": " \n"},
+            {"eventType": 7},
+        ):
+            assert (await post(unreadable, x_fusebill_key="new key")).status_code == 400
         assert (await post({"eventType": "Else"}, x_fusebill_key="new key")).json() == {"hook": "ignored"}
     assert [event.payload["invoice"]["id"] for event in seen] == [0, 1, 2]
     assert "key" not in repr(source)
+
+
+@pytest.mark.parametrize("key", ["clé", "ключ", "voilà", "鍵 🗝", "успех"])
+@pytest.mark.parametrize("prefix", ["", "Bearer "])
+def test_a_key_may_have_any_letters(key: str, prefix: str) -> None:
+    """Servers decode headers as Latin-1, whatever the sender meant. Some letters then look like spaces."""
+    receiver = Receiver(SharedKey("own", prefix + key), inbox=":memory:")
+    receiver.on("paid")(lambda event: None)
+    body = b'{"type": "paid", "id": 1}'
+    wrong = "é" + key
+
+    async def over_http() -> None:
+        async with serving(receiver.asgi) as url, httpx.AsyncClient() as http:
+            for sent, status in ((key, 200), (wrong, 401), ("????", 401)):
+                headers = {b"X-Api-Key": (prefix + sent).encode()}
+                assert (await http.post(url, content=body, headers=headers)).status_code == status
+
+    asyncio.run(over_http())
+    for sent, status in ((key, 200), (key.encode().decode("latin-1"), 200), (wrong, 401)):
+        assert receiver.answer("POST", {"x-api-key": prefix + sent}, body).status == status
+    receiver.close()
 
 
 async def test_a_repetition_is_handled_once_by_its_bytes_or_its_id() -> None:

@@ -183,6 +183,7 @@ def test_what_makes_no_sense_is_named_but_not_quoted(invoice: dict[str, Any], pa
         b"42",
         b"{}",
         b'{"activityType":""}',
+        b'{"activityType":" \\n"}',
         b'{"activityType":7}',
         b'{"activityType":"x"',
         b'{"activityType":NaN}',

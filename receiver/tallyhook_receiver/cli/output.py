@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The width for a file or a pipe. It is large, so that no line is wrapped.
 _ENDLESS = 10_000
+# What is shown instead of control characters. Line breaks and tabs are kept.
+_CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd") | {ord("\r"): ""}
 _MARKS = ">~?"  # characters that set a column's format; see `table`
 
 
@@ -176,5 +178,11 @@ def print_json(value: Any) -> None:
 
 
 def _plain(cell: str | Text) -> Text:
-    # Convert it to Text, because rich would read a str with brackets as markup.
-    return cell if isinstance(cell, Text) else Text(cell)
+    """Return a cell as Text, because rich would read a str with brackets as markup.
+
+    Replaces control characters, because hooks and error messages may contain anything, and a terminal would
+    obey.
+    """
+    text = cell.copy() if isinstance(cell, Text) else Text(cell)
+    text.plain = text.plain.translate(_CONTROL)
+    return text

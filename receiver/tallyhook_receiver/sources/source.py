@@ -122,7 +122,7 @@ def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> s
     `within` is put before the field's name in the error message.
     """
     kind = content.get(field)
-    if not isinstance(kind, str) or not kind:
+    if not isinstance(kind, str) or not kind.strip():
         raise DecodeError("the event's type was expected", within + field)
     return kind
 

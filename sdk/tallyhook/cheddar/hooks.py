@@ -142,6 +142,6 @@ def decode(body: bytes) -> Hook:
     """
     node = _json.object(body)
     activity_type = node.get("activityType")
-    if not isinstance(activity_type, str) or not activity_type:
+    if not isinstance(activity_type, str) or not activity_type.strip():
         raise DecodeError("a hook's type was expected", "activityType")
     return _model.read(_types.get(activity_type.strip().lower(), Hook), node)

@@ -39,8 +39,17 @@ class SharedKey:
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
         """Return whether the header contains one of the keys. Every key is compared, in constant time."""
-        given, prefix = as_bytes(header(headers, self.header)), as_bytes(self.prefix)
+        text, prefix = header(headers, self.header), as_bytes(self.prefix)
         found = False
         for key in keys:
-            found |= hmac.compare_digest(prefix + as_bytes(key), given) and len(key) > 0
+            for given in (as_bytes(text), _as_sent(text)):
+                found |= hmac.compare_digest(prefix + as_bytes(key), given) and len(key) > 0
         return found
+
+
+def _as_sent(text: str) -> bytes:
+    """Return the bytes of a header that the server has decoded as Latin-1, as most servers do."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return as_bytes(text)
