@@ -802,3 +802,44 @@ def test_what_a_refund_leaves_of_a_payment_is_rounded_once_k22() -> None:
             ("FAST_RECURRING", "90.00"), ("SLOW_RECURRING", "-49.97")
         )
         assert hand.paid("ANN")[-1:] == dated(_2026_04_16="44.03")
+
+
+# -- found by breaking single lines of the rules
+
+
+def test_a_declined_run_after_a_cancellation_leaves_nothing_owed_k45_k52() -> None:
+    """What became due after the cancellation isn't owed, though someone tried to run it. See K45 and K53."""
+    with by_hand([GIGABYTES], start="2026-05-08") as hand:
+        hand.join("ANN", "GIGA")
+        hand.set("ANN", "GB", 9)
+        hand.cancel("ANN")
+        hand.to("2026-07-01")
+        hand.decline("ANN")
+        answer = hand.call("customers/run-outstanding", code="ANN")
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        hand.edit("ANN", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_07_01="20.00")
+
+
+def test_a_waived_invoice_with_a_credit_leaves_nothing_to_carry_k58() -> None:
+    with by_hand([MONTHLY], start="2026-04-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.charge("ANN", "EXTRA", "10.00")
+        hand.charge("ANN", "SORRY", "-5.00")
+        hand.decline("ANN")
+        hand.to("2026-05-09")
+        hand.done("invoices/waive", number=hand.bills("ANN")[1].number)
+        assert sum(amount for _, amount in hand.bills("ANN")[1].amounts()) == 0
+        hand.done("invoices/run", number=hand.bills("ANN")[1].number)
+        assert hand.pending("ANN").total == Decimal("45.00")
+
+
+@pytest.mark.parametrize(("date", "first"), [("2026-03-10", "2026-03-10"), ("now", "2026-03-05")])
+def test_another_bill_date_keeps_the_setup_charge_k35(date: str, first: str) -> None:
+    setup = {"setupChargeAmount": "15.00", "setupChargeCode": "KIT_SETUP", "setupChargeBillHandler": "no"}
+    with by_hand([plan("KIT", "10.00", initialBillCount=14, **setup)], start="2026-03-03") as hand:
+        hand.join("ANN", "KIT")
+        hand.to("2026-03-05")
+        hand.edit("ANN", changeBillDate=date)
+        hand.to("2026-03-11")
+        assert hand.paid("ANN") == [(first, Decimal("25.00"))]
