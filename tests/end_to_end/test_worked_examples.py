@@ -3,6 +3,7 @@
 Each test's name has the facts that it is based on (K1 to K108). Times are midnight in UTC unless given.
 """
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -626,22 +627,41 @@ def test_25_a_bill_under_the_minimum_is_put_off_k37() -> None:
         assert hand.next_bill("ANN") == "2026-08-01"
 
 
+def imported(hand: ByHand) -> None:
+    """Import a customer without an `initialBillDate`."""
+    person = {"code": "ANN", "firstName": "Rhea", "lastName": "Wade", "email": "ann@rill.example"}
+    token = {
+        "gatewayToken": "SIMULATED",
+        "ccType": "visa",
+        "ccLastFour": "1111",
+        "ccExpiration": "12/2049",
+    }
+    names = {"planCode": "TWELVE", "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
+    hand.done("customers/import", customers={"0": person | {"subscription": names | token}})
+
+
 def test_26_import_without_a_date_k99() -> None:
     with by_hand([plan("TWELVE", "12.00")], start="2026-05-01") as hand:
-        person = {"code": "ANN", "firstName": "Rhea", "lastName": "Wade", "email": "ann@rill.example"}
-        token = {
-            "gatewayToken": "SIMULATED",
-            "ccType": "visa",
-            "ccLastFour": "1111",
-            "ccExpiration": "12/2049",
-        }
-        names = {"planCode": "TWELVE", "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
-        hand.done("customers/import", customers={"0": person | {"subscription": names | token}})
+        imported(hand)
         hand.to("2026-11-10")
         assert hand.taken("ANN") == []
         hand.edit("ANN", changeBillDate="now")
         assert hand.taken("ANN") == dated(_2026_11_10="12.00")
         assert hand.next_bill("ANN") == "2026-12-10"
+
+
+def test_26_only_a_bill_date_schedules_what_was_imported_k99_k77() -> None:
+    """Neither a one-time invoice, nor a cancellation and a new card, begins a period."""
+    with by_hand([plan("TWELVE", "12.00")], start="2026-05-01") as hand:
+        imported(hand)
+        once = {"chargeCode": "ONCE", "quantity": 1, "eachAmount": "5.00"}
+        hand.done("invoices/new", code="ANN", charges={"0": once})
+        hand.cancel("ANN")
+        hand.edit("ANN", **CARD)
+        assert hand.active("ANN")
+        hand.to("2026-11-10")
+        hand.edit("ANN", changeBillDate="now")
+        assert hand.taken("ANN") == dated(_2026_05_01="5.00", _2026_11_10="12.00")
 
 
 def test_a_fifth_decimal_is_refused_k18() -> None:
@@ -826,6 +846,7 @@ def test_a_waived_invoice_with_a_credit_leaves_nothing_to_carry_k58() -> None:
         hand.join("ANN", "MONTHLY")
         hand.charge("ANN", "EXTRA", "10.00")
         hand.charge("ANN", "SORRY", "-5.00")
+        hand.charge("ANN", "SMALL", "0.50")
         hand.decline("ANN")
         hand.to("2026-05-09")
         hand.done("invoices/waive", number=hand.bills("ANN")[1].number)
@@ -843,3 +864,131 @@ def test_another_bill_date_keeps_the_setup_charge_k35(date: str, first: str) -> 
         hand.edit("ANN", changeBillDate=date)
         hand.to("2026-03-11")
         assert hand.paid("ANN") == [(first, Decimal("25.00"))]
+
+
+def test_a_long_cancel_into_a_trial_keeps_a_counter_that_stays_k16_k53() -> None:
+    seats = plan("SEATS", "20.00", initialBillCount=14, items=[item("SEAT", "2.00", periodic=False)])
+    with by_hand([seats], start="2026-01-06") as hand:
+        hand.join("ANN", "SEATS")
+        hand.set("ANN", "SEAT", 8)
+        hand.cancel("ANN")
+        hand.to("2026-06-11")
+        hand.edit("ANN", **CARD)
+        assert hand.quantity("ANN", "SEAT") == 8
+        hand.to("2026-06-25")
+        assert hand.paid("ANN") == dated(_2026_06_25="36.00")
+
+
+ONCE = plan(
+    "ONCE",
+    "50.00",
+    billingFrequency="none",
+    initialBillCount=1,
+    items=[item("SEAT", "1.00", 9, periodic=False)],
+)
+
+
+@pytest.mark.parametrize("canceled", [False, True])
+def test_a_counter_stays_after_a_plan_that_bills_once_k16(canceled: bool) -> None:
+    after = plan("AFTER", "10.00", items=[item("SEAT", "1.00", 9, periodic=False)])
+    with by_hand([ONCE, after], start="2026-05-01") as hand:
+        hand.join("ANN", "ONCE")
+        hand.set("ANN", "SEAT", 12)
+        hand.to("2026-05-03")
+        once = {"chargeCode": "EXTRA", "quantity": 1, "eachAmount": "5.00"}
+        hand.done("invoices/new", code="ANN", charges={"0": once})
+        if canceled:
+            hand.cancel("ANN")
+        hand.edit("ANN", planCode="AFTER", **CARD)
+        assert hand.quantity("ANN", "SEAT") == 12
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_02="53.00", _2026_05_03="5.00", _2026_06_03="13.00")
+
+
+def test_a_counter_has_its_latest_value_after_a_plan_that_bills_once_k16() -> None:
+    after = plan("AFTER", "10.00", items=[item("SEAT", "1.00", 9, periodic=False)])
+    with by_hand([ONCE, after], start="2026-05-01") as hand:
+        hand.join("ANN", "AFTER")
+        hand.set("ANN", "SEAT", 12)
+        hand.edit("ANN", planCode="ONCE")
+        hand.to("2026-06-03")
+        hand.edit("ANN", planCode="AFTER")
+        assert hand.quantity("ANN", "SEAT") == 12
+
+
+def test_a_period_that_nobody_paid_for_gives_no_credit_k22() -> None:
+    """ONCE was paid, but for no period. The period on AFTER is paid at its end."""
+    after, fast = plan("AFTER", "10.00"), plan("FAST", "90.00", onChangeInitialBillHandler="now")
+    with by_hand([ONCE, after, fast], start="2026-05-01") as hand:
+        hand.join("ANN", "ONCE")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="AFTER")
+        hand.to("2026-05-10")
+        hand.edit("ANN", planCode="FAST")
+        assert hand.paid("ANN") == dated(_2026_05_02="50.00", _2026_05_10="90.00")
+
+
+def test_a_declined_change_after_a_plan_that_bills_once_is_told_and_undone_k88() -> None:
+    fast = plan("FAST", "90.00", onChangeInitialBillHandler="now")
+    with by_hand([ONCE, fast], start="2026-05-01") as hand, listening() as listener:
+        hand.join("ANN", "ONCE")
+        hand.to("2026-05-03")
+        hand.server.listen(listener.url, ["transaction"])
+        hand.decline("ANN")
+        answer = hand.call("customers/edit-subscription", code="ANN", planCode="FAST")
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        hand.server.settle()
+        told = [json.loads(hook.body)["subscription"]["invoice"]["transaction"] for hook in listener.received]
+        assert [(made["amount"], made["response"]) for made in told] == [("90.00", "declined")]
+        assert hand.paid("ANN") == dated(_2026_05_02="50.00")
+
+
+def test_an_active_subscription_that_pays_what_it_owed_is_not_reactivated_k105() -> None:
+    with by_hand([MONTHLY], start="2026-04-08") as hand, listening() as listener:
+        hand.join("ANN", "MONTHLY")
+        hand.decline("ANN")
+        hand.to("2026-05-09")
+        hand.server.listen(listener.url, ["subscriptionReactivated"])
+        hand.done("customers/run-outstanding", code="ANN")
+        hand.server.settle()
+        assert listener.received == []
+
+
+def test_what_a_late_reactivation_pays_is_for_the_period_that_begins_k54_k56() -> None:
+    with by_hand([MONTHLY], start="2026-04-08") as hand:
+        owing(hand)
+        hand.to("2026-07-01")
+        hand.edit("ANN", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_07_01="45.00")
+        assert hand.next_bill("ANN") == "2026-08-01"
+
+
+def test_what_was_imported_has_its_setup_charge_on_the_first_bill_k99() -> None:
+    setup = {"setupChargeAmount": "15.00", "setupChargeCode": "KIT_SETUP"}
+    with by_hand([plan("TWELVE", "12.00", **setup)], start="2026-05-01") as hand:
+        imported(hand)
+        hand.edit("ANN", changeBillDate="now")
+        assert hand.paid("ANN") == dated(_2026_05_01="27.00")
+
+
+def test_an_imported_customer_on_another_plan_is_still_not_scheduled_k99() -> None:
+    with by_hand([plan("TWELVE", "12.00"), plan("NINE", "9.00")], start="2026-05-01") as hand:
+        imported(hand)
+        hand.edit("ANN", planCode="NINE")
+        hand.to("2026-07-01")
+        assert hand.bills("ANN") == []
+        hand.edit("ANN", changeBillDate="now")
+        assert hand.taken("ANN") == dated(_2026_07_01="9.00")
+
+
+@pytest.mark.parametrize(("days", "first"), [(0, "2026-05-03"), (7, "2026-05-10")])
+def test_free_to_paid_without_a_period_is_a_sign_up_too_k26(days: int, first: str) -> None:
+    nothing = plan("NIL", "0.00", isFree=True, billingFrequency="none")
+    setup = {"setupChargeAmount": "15.00", "setupChargeCode": "PRO_SETUP"}
+    with by_hand([nothing, plan("PRO", "29.00", initialBillCount=days, **setup)], start="2026-05-01") as hand:
+        hand.join("ANN", "NIL")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="PRO")
+        hand.to("2026-05-10")
+        assert sum(amount for _, amount in hand.paid("ANN")) == Decimal("44.00")
+        assert (first, Decimal("44.00")) in hand.paid("ANN")
