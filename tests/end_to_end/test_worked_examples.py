@@ -992,3 +992,34 @@ def test_free_to_paid_without_a_period_is_a_sign_up_too_k26(days: int, first: st
         hand.to("2026-05-10")
         assert sum(amount for _, amount in hand.paid("ANN")) == Decimal("44.00")
         assert (first, Decimal("44.00")) in hand.paid("ANN")
+
+
+@pytest.mark.parametrize(
+    ("dates", "reminded"),
+    [
+        ([], ["2026-05-25", "2026-05-30"]),
+        (["2026-06-20"], ["2026-06-13", "2026-06-18"]),
+        (["2026-05-20"], ["2026-05-13", "2026-05-18"]),
+        (["2026-06-20", "2026-06-01"], ["2026-05-25", "2026-05-30"]),
+        (["2026-06-01"], ["2026-05-25", "2026-05-30"]),
+        (["2026-06-06"], ["2026-05-30", "2026-06-04"]),
+        (["2026-05-04"], ["2026-05-02"]),
+    ],
+    ids=lambda dates: " then ".join(dates) or "unmoved",
+)
+def test_a_reminder_comes_once_and_its_days_before_the_bill_k107(
+    dates: list[str], reminded: list[str]
+) -> None:
+    with (
+        by_hand([MONTHLY], start="2026-05-01", billReminderDays=[7, 2]) as hand,
+        listening() as listener,
+    ):
+        hand.server.listen(listener.url, ["billReminder"])
+        hand.join("ANN", "MONTHLY")
+        for date in dates:
+            hand.edit("ANN", changeBillDate=date)
+        hand.to("2026-06-20")
+        hand.server.settle()
+        told = [json.loads(hook.body)["activityDatetime"][:10] for hook in listener.received]
+        last = dates[-1] if dates else "2026-06-01"
+        assert [day for day in told if day <= last] == reminded

@@ -94,20 +94,25 @@ def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
-    """Schedule an open invoice's bill date and the reminders before that date."""
+    """Schedule an open invoice's bill date and the reminders before that date.
+
+    They replace those of an earlier bill date of the invoice.
+    """
     state.schedule(invoice.billing_at, bill, invoice)
-    for days in invoice.subscription.customer.product.bill_reminder_days:
-        when = invoice.billing_at - timedelta(days=days)
-        if when > at:
-            state.schedule(when, remind, invoice)
+    days_before = invoice.subscription.customer.product.bill_reminder_days
+    planned = sorted(invoice.billing_at - timedelta(days=days) for days in days_before)
+    invoice.reminders = tuple(when for when in planned if when > at)
+    for when in invoice.reminders:
+        state.schedule(when, remind, invoice)
 
 
 def remind(state: State, invoice: Invoice, at: datetime) -> None:
-    """Emit a `billReminder` event if the invoice is still the current one.
+    """Emit a `billReminder` event if the invoice is still the current one, and its bill date hasn't moved.
 
     Standing: staff 2017.
     """
-    if invoice.subscription.current is invoice:
+    if invoice.subscription.current is invoice and invoice.reminders and invoice.reminders[0] <= at:
+        invoice.reminders = invoice.reminders[1:]
         state.emit(
             "billReminder",
             at,

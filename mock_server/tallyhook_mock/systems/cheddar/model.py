@@ -154,6 +154,7 @@ class Invoice(Entity, eq=False):
     charges: tuple[Charge, ...] = ()  # the lines that have an id
     credits: tuple[Charge, ...] = ()  # a promotion's credits, made at the end of the period
     transactions: tuple[Transaction, ...] = ()
+    reminders: tuple[datetime, ...] = ()  # when to send the reminders that are left
 
     @property
     def is_outstanding(self) -> bool:
