@@ -981,17 +981,60 @@ def test_an_imported_customer_on_another_plan_is_still_not_scheduled_k99() -> No
         assert hand.taken("ANN") == dated(_2026_07_01="9.00")
 
 
-@pytest.mark.parametrize(("days", "first"), [(0, "2026-05-03"), (7, "2026-05-10")])
-def test_free_to_paid_without_a_period_is_a_sign_up_too_k26(days: int, first: str) -> None:
-    nothing = plan("NIL", "0.00", isFree=True, billingFrequency="none")
-    setup = {"setupChargeAmount": "15.00", "setupChargeCode": "PRO_SETUP"}
-    with by_hand([nothing, plan("PRO", "29.00", initialBillCount=days, **setup)], start="2026-05-01") as hand:
+SETUP = {"setupChargeAmount": "15.00", "setupChargeCode": "SETUP"}
+# When 15.00 of setup and 29.00 are billed, by the days until the first bill and `setupChargeBillHandler`.
+SIGNED_UP = [
+    (0, "now", dated(_2026_05_03="44.00")),
+    (7, "now", dated(_2026_05_03="15.00", _2026_05_10="29.00")),
+    (7, "no", dated(_2026_05_10="44.00")),
+]
+
+
+@pytest.mark.parametrize("frequency", ["monthly", "none"])
+@pytest.mark.parametrize(("days", "handler", "bills"), SIGNED_UP)
+def test_a_setup_charge_from_free_to_paid_is_that_of_a_sign_up_k26(
+    frequency: str, days: int, handler: str, bills: list[tuple[str, Decimal]]
+) -> None:
+    """With or without a free period that goes on."""
+    nothing = plan("NIL", "0.00", isFree=True, billingFrequency=frequency)
+    pro = plan("PRO", "29.00", initialBillCount=days, setupChargeBillHandler=handler, **SETUP)
+    with by_hand([nothing, pro], start="2026-05-01") as hand:
         hand.join("ANN", "NIL")
         hand.to("2026-05-03")
         hand.edit("ANN", planCode="PRO")
         hand.to("2026-05-10")
-        assert sum(amount for _, amount in hand.paid("ANN")) == Decimal("44.00")
-        assert (first, Decimal("44.00")) in hand.paid("ANN")
+        assert hand.paid("ANN") == bills
+
+
+@pytest.mark.parametrize("change", [False, True])
+@pytest.mark.parametrize(("days", "handler", "bills"), SIGNED_UP)
+def test_a_setup_charge_after_a_long_cancel_is_that_of_a_sign_up_k53(
+    change: bool, days: int, handler: str, bills: list[tuple[str, Decimal]]
+) -> None:
+    """On the same plan or another."""
+    terms = {"initialBillCount": days, "setupChargeBillHandler": handler}
+    plans = [plan("OLD", "29.00", **terms, **SETUP), plan("NEW", "29.00", **terms, **SETUP)]
+    with by_hand(plans, start="2026-01-01") as hand:
+        hand.join("ANN", "OLD")
+        before = hand.paid("ANN")
+        hand.cancel("ANN")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="NEW" if change else "OLD", **CARD)
+        hand.to("2026-05-10")
+        assert hand.paid("ANN")[len(before) :] == bills
+
+
+def test_a_declined_setup_charge_leaves_the_customer_canceled_k52_k53() -> None:
+    with by_hand([plan("OLD", "29.00", initialBillCount=7, **SETUP)], start="2026-01-01") as hand:
+        hand.join("ANN", "OLD")
+        hand.cancel("ANN")
+        hand.to("2026-05-03")
+        hand.decline("ANN")
+        answer = hand.call("customers/edit-subscription", code="ANN", **CARD)
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        assert not hand.active("ANN")
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_01_01="15.00")
 
 
 @pytest.mark.parametrize(
@@ -1023,3 +1066,58 @@ def test_a_reminder_comes_once_and_its_days_before_the_bill_k107(
         told = [json.loads(hook.body)["activityDatetime"][:10] for hook in listener.received]
         last = dates[-1] if dates else "2026-06-01"
         assert [day for day in told if day <= last] == reminded
+
+
+@pytest.mark.parametrize(("day", "status"), [("2026-05-09", 200), ("2026-05-10", 412), ("2026-05-11", 412)])
+@pytest.mark.parametrize("of_coupon", [False, True])
+def test_an_expired_coupon_is_invalid_k82(of_coupon: bool, day: str, status: int) -> None:
+    expires = {"expirationDatetime": "2026-05-10T00:00:00Z"}
+    coupon, promotion = (expires, {}) if of_coupon else ({}, expires)
+    half = {"name": "Half", "percentage": "50", "coupons": [{"code": "HALF"} | coupon]} | promotion
+    with by_hand([plan("FLAT", "20.00")], start="2026-05-01", promotions=[half]) as hand:
+        hand.to(day)
+        assert hand.new("ANN", "FLAT", subscription={"couponCode": "HALF"}).status == status
+
+
+@pytest.mark.parametrize(
+    ("prorates", "handler", "bills"),
+    [
+        ("no", "no", dated(_2026_06_16="60.00", _2026_07_16="90.00")),
+        ("no", "now", dated(_2026_06_16="60.00", _2026_07_16="105.00")),
+        ("now", "no", dated(_2026_06_16="60.00", _2026_07_01="60.00")),
+        ("now", "now", dated(_2026_06_16="60.00", _2026_07_01="75.00")),
+    ],
+)
+def test_a_setup_charge_at_a_change_is_on_the_invoice_of_the_change_k22_k30(
+    prorates: str, handler: str, bills: list[tuple[str, Decimal]]
+) -> None:
+    """Half of the 60.00 is left at a prorated change: 90.00 - 30.00."""
+    handlers = {"onChangeInitialBillHandler": prorates, "onChangeSetupChargeBillHandler": handler}
+    with by_hand([SMALL, plan("NEW", "90.00", **handlers, **SETUP)], start="2026-06-16") as hand:
+        hand.join("ANN", "SMALL")
+        hand.to("2026-07-01")
+        hand.edit("ANN", planCode="NEW")
+        hand.to("2026-07-16")
+        assert hand.paid("ANN") == bills
+
+
+def test_a_change_of_plan_with_a_bill_date_of_now_is_billed_now_k35() -> None:
+    with by_hand([MONTHLY, plan("OTHER", "10.00")], start="2026-05-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.to("2026-05-20")
+        hand.edit("ANN", planCode="OTHER", changeBillDate="now")
+        assert hand.paid("ANN")[1:] == dated(_2026_05_20="10.00")
+        assert hand.next_bill("ANN") == "2026-06-20"
+
+
+@pytest.mark.parametrize(("handler", "bill"), [("no", "90.00"), ("now", "105.00")])
+def test_a_setup_charge_at_a_change_without_a_period_is_on_the_first_bill_k30(
+    handler: str, bill: str
+) -> None:
+    new = plan("NEW", "90.00", onChangeSetupChargeBillHandler=handler, **SETUP)
+    with by_hand([ONCE, new], start="2026-05-01") as hand:
+        hand.join("ANN", "ONCE")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="NEW")
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_02="50.00", _2026_06_03=bill)

@@ -32,6 +32,7 @@ __all__ = [
     "delete_charge",
     "discount",
     "one_time_invoice",
+    "setup_before_first_bill",
     "setup_charge",
     "target",
 ]
@@ -139,6 +140,19 @@ def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, 
     payment = payments.collect(state, invoice, invoice, at)
     _put_beside(state, invoice)
     payments.settle(state, invoice, at, payment)
+
+
+def setup_before_first_bill(
+    state: State, subscription: Subscription, setup: tuple[Charge, ...], at: datetime
+) -> tuple[Charge, ...]:
+    """Charge the setup of a sign-up at once if the plan says so and its first bill comes later.
+
+    Returns the charges that are left for the first bill. If the payment fails, this raises a Refusal (422).
+    """
+    if not setup or subscription.plan.setup_charge_bill_handler != "now":
+        return setup
+    charge_now(state, subscription, setup, at)
+    return ()
 
 
 def _one_time(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> Invoice:
