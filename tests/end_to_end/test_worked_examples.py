@@ -3,6 +3,7 @@
 Each test's name has the facts that it is based on (K1 to K108). Times are midnight in UTC unless given.
 """
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -626,22 +627,41 @@ def test_25_a_bill_under_the_minimum_is_put_off_k37() -> None:
         assert hand.next_bill("ANN") == "2026-08-01"
 
 
+def imported(hand: ByHand) -> None:
+    """Import a customer without an `initialBillDate`."""
+    person = {"code": "ANN", "firstName": "Rhea", "lastName": "Wade", "email": "ann@rill.example"}
+    token = {
+        "gatewayToken": "SIMULATED",
+        "ccType": "visa",
+        "ccLastFour": "1111",
+        "ccExpiration": "12/2049",
+    }
+    names = {"planCode": "TWELVE", "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
+    hand.done("customers/import", customers={"0": person | {"subscription": names | token}})
+
+
 def test_26_import_without_a_date_k99() -> None:
     with by_hand([plan("TWELVE", "12.00")], start="2026-05-01") as hand:
-        person = {"code": "ANN", "firstName": "Rhea", "lastName": "Wade", "email": "ann@rill.example"}
-        token = {
-            "gatewayToken": "SIMULATED",
-            "ccType": "visa",
-            "ccLastFour": "1111",
-            "ccExpiration": "12/2049",
-        }
-        names = {"planCode": "TWELVE", "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
-        hand.done("customers/import", customers={"0": person | {"subscription": names | token}})
+        imported(hand)
         hand.to("2026-11-10")
         assert hand.taken("ANN") == []
         hand.edit("ANN", changeBillDate="now")
         assert hand.taken("ANN") == dated(_2026_11_10="12.00")
         assert hand.next_bill("ANN") == "2026-12-10"
+
+
+def test_26_only_a_bill_date_schedules_what_was_imported_k99_k77() -> None:
+    """Neither a one-time invoice, nor a cancellation and a new card, begins a period."""
+    with by_hand([plan("TWELVE", "12.00")], start="2026-05-01") as hand:
+        imported(hand)
+        once = {"chargeCode": "ONCE", "quantity": 1, "eachAmount": "5.00"}
+        hand.done("invoices/new", code="ANN", charges={"0": once})
+        hand.cancel("ANN")
+        hand.edit("ANN", **CARD)
+        assert hand.active("ANN")
+        hand.to("2026-11-10")
+        hand.edit("ANN", changeBillDate="now")
+        assert hand.taken("ANN") == dated(_2026_05_01="5.00", _2026_11_10="12.00")
 
 
 def test_a_fifth_decimal_is_refused_k18() -> None:
@@ -802,3 +822,302 @@ def test_what_a_refund_leaves_of_a_payment_is_rounded_once_k22() -> None:
             ("FAST_RECURRING", "90.00"), ("SLOW_RECURRING", "-49.97")
         )
         assert hand.paid("ANN")[-1:] == dated(_2026_04_16="44.03")
+
+
+# -- found by breaking single lines of the rules
+
+
+def test_a_declined_run_after_a_cancellation_leaves_nothing_owed_k45_k52() -> None:
+    """What became due after the cancellation isn't owed, though someone tried to run it. See K45 and K53."""
+    with by_hand([GIGABYTES], start="2026-05-08") as hand:
+        hand.join("ANN", "GIGA")
+        hand.set("ANN", "GB", 9)
+        hand.cancel("ANN")
+        hand.to("2026-07-01")
+        hand.decline("ANN")
+        answer = hand.call("customers/run-outstanding", code="ANN")
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        hand.edit("ANN", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_07_01="20.00")
+
+
+def test_a_waived_invoice_with_a_credit_leaves_nothing_to_carry_k58() -> None:
+    with by_hand([MONTHLY], start="2026-04-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.charge("ANN", "EXTRA", "10.00")
+        hand.charge("ANN", "SORRY", "-5.00")
+        hand.charge("ANN", "SMALL", "0.50")
+        hand.decline("ANN")
+        hand.to("2026-05-09")
+        hand.done("invoices/waive", number=hand.bills("ANN")[1].number)
+        assert sum(amount for _, amount in hand.bills("ANN")[1].amounts()) == 0
+        hand.done("invoices/run", number=hand.bills("ANN")[1].number)
+        assert hand.pending("ANN").total == Decimal("45.00")
+
+
+@pytest.mark.parametrize(("date", "first"), [("2026-03-10", "2026-03-10"), ("now", "2026-03-05")])
+def test_another_bill_date_keeps_the_setup_charge_k35(date: str, first: str) -> None:
+    setup = {"setupChargeAmount": "15.00", "setupChargeCode": "KIT_SETUP", "setupChargeBillHandler": "no"}
+    with by_hand([plan("KIT", "10.00", initialBillCount=14, **setup)], start="2026-03-03") as hand:
+        hand.join("ANN", "KIT")
+        hand.to("2026-03-05")
+        hand.edit("ANN", changeBillDate=date)
+        hand.to("2026-03-11")
+        assert hand.paid("ANN") == [(first, Decimal("25.00"))]
+
+
+def test_a_long_cancel_into_a_trial_keeps_a_counter_that_stays_k16_k53() -> None:
+    seats = plan("SEATS", "20.00", initialBillCount=14, items=[item("SEAT", "2.00", periodic=False)])
+    with by_hand([seats], start="2026-01-06") as hand:
+        hand.join("ANN", "SEATS")
+        hand.set("ANN", "SEAT", 8)
+        hand.cancel("ANN")
+        hand.to("2026-06-11")
+        hand.edit("ANN", **CARD)
+        assert hand.quantity("ANN", "SEAT") == 8
+        hand.to("2026-06-25")
+        assert hand.paid("ANN") == dated(_2026_06_25="36.00")
+
+
+ONCE = plan(
+    "ONCE",
+    "50.00",
+    billingFrequency="none",
+    initialBillCount=1,
+    items=[item("SEAT", "1.00", 9, periodic=False)],
+)
+
+
+@pytest.mark.parametrize("canceled", [False, True])
+def test_a_counter_stays_after_a_plan_that_bills_once_k16(canceled: bool) -> None:
+    after = plan("AFTER", "10.00", items=[item("SEAT", "1.00", 9, periodic=False)])
+    with by_hand([ONCE, after], start="2026-05-01") as hand:
+        hand.join("ANN", "ONCE")
+        hand.set("ANN", "SEAT", 12)
+        hand.to("2026-05-03")
+        once = {"chargeCode": "EXTRA", "quantity": 1, "eachAmount": "5.00"}
+        hand.done("invoices/new", code="ANN", charges={"0": once})
+        if canceled:
+            hand.cancel("ANN")
+        hand.edit("ANN", planCode="AFTER", **CARD)
+        assert hand.quantity("ANN", "SEAT") == 12
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_02="53.00", _2026_05_03="5.00", _2026_06_03="13.00")
+
+
+def test_a_counter_has_its_latest_value_after_a_plan_that_bills_once_k16() -> None:
+    after = plan("AFTER", "10.00", items=[item("SEAT", "1.00", 9, periodic=False)])
+    with by_hand([ONCE, after], start="2026-05-01") as hand:
+        hand.join("ANN", "AFTER")
+        hand.set("ANN", "SEAT", 12)
+        hand.edit("ANN", planCode="ONCE")
+        hand.to("2026-06-03")
+        hand.edit("ANN", planCode="AFTER")
+        assert hand.quantity("ANN", "SEAT") == 12
+
+
+def test_a_period_that_nobody_paid_for_gives_no_credit_k22() -> None:
+    """ONCE was paid, but for no period. The period on AFTER is paid at its end."""
+    after, fast = plan("AFTER", "10.00"), plan("FAST", "90.00", onChangeInitialBillHandler="now")
+    with by_hand([ONCE, after, fast], start="2026-05-01") as hand:
+        hand.join("ANN", "ONCE")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="AFTER")
+        hand.to("2026-05-10")
+        hand.edit("ANN", planCode="FAST")
+        assert hand.paid("ANN") == dated(_2026_05_02="50.00", _2026_05_10="90.00")
+
+
+def test_a_declined_change_after_a_plan_that_bills_once_is_told_and_undone_k88() -> None:
+    fast = plan("FAST", "90.00", onChangeInitialBillHandler="now")
+    with by_hand([ONCE, fast], start="2026-05-01") as hand, listening() as listener:
+        hand.join("ANN", "ONCE")
+        hand.to("2026-05-03")
+        hand.server.listen(listener.url, ["transaction"])
+        hand.decline("ANN")
+        answer = hand.call("customers/edit-subscription", code="ANN", planCode="FAST")
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        hand.server.settle()
+        told = [json.loads(hook.body)["subscription"]["invoice"]["transaction"] for hook in listener.received]
+        assert [(made["amount"], made["response"]) for made in told] == [("90.00", "declined")]
+        assert hand.paid("ANN") == dated(_2026_05_02="50.00")
+
+
+def test_an_active_subscription_that_pays_what_it_owed_is_not_reactivated_k105() -> None:
+    with by_hand([MONTHLY], start="2026-04-08") as hand, listening() as listener:
+        hand.join("ANN", "MONTHLY")
+        hand.decline("ANN")
+        hand.to("2026-05-09")
+        hand.server.listen(listener.url, ["subscriptionReactivated"])
+        hand.done("customers/run-outstanding", code="ANN")
+        hand.server.settle()
+        assert listener.received == []
+
+
+def test_what_a_late_reactivation_pays_is_for_the_period_that_begins_k54_k56() -> None:
+    with by_hand([MONTHLY], start="2026-04-08") as hand:
+        owing(hand)
+        hand.to("2026-07-01")
+        hand.edit("ANN", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_07_01="45.00")
+        assert hand.next_bill("ANN") == "2026-08-01"
+
+
+def test_what_was_imported_has_its_setup_charge_on_the_first_bill_k99() -> None:
+    setup = {"setupChargeAmount": "15.00", "setupChargeCode": "KIT_SETUP"}
+    with by_hand([plan("TWELVE", "12.00", **setup)], start="2026-05-01") as hand:
+        imported(hand)
+        hand.edit("ANN", changeBillDate="now")
+        assert hand.paid("ANN") == dated(_2026_05_01="27.00")
+
+
+def test_an_imported_customer_on_another_plan_is_still_not_scheduled_k99() -> None:
+    with by_hand([plan("TWELVE", "12.00"), plan("NINE", "9.00")], start="2026-05-01") as hand:
+        imported(hand)
+        hand.edit("ANN", planCode="NINE")
+        hand.to("2026-07-01")
+        assert hand.bills("ANN") == []
+        hand.edit("ANN", changeBillDate="now")
+        assert hand.taken("ANN") == dated(_2026_07_01="9.00")
+
+
+SETUP = {"setupChargeAmount": "15.00", "setupChargeCode": "SETUP"}
+# When 15.00 of setup and 29.00 are billed, by the days until the first bill and `setupChargeBillHandler`.
+SIGNED_UP = [
+    (0, "now", dated(_2026_05_03="44.00")),
+    (7, "now", dated(_2026_05_03="15.00", _2026_05_10="29.00")),
+    (7, "no", dated(_2026_05_10="44.00")),
+]
+
+
+@pytest.mark.parametrize("frequency", ["monthly", "none"])
+@pytest.mark.parametrize(("days", "handler", "bills"), SIGNED_UP)
+def test_a_setup_charge_from_free_to_paid_is_that_of_a_sign_up_k26(
+    frequency: str, days: int, handler: str, bills: list[tuple[str, Decimal]]
+) -> None:
+    """With or without a free period that goes on."""
+    nothing = plan("NIL", "0.00", isFree=True, billingFrequency=frequency)
+    pro = plan("PRO", "29.00", initialBillCount=days, setupChargeBillHandler=handler, **SETUP)
+    with by_hand([nothing, pro], start="2026-05-01") as hand:
+        hand.join("ANN", "NIL")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="PRO")
+        hand.to("2026-05-10")
+        assert hand.paid("ANN") == bills
+
+
+@pytest.mark.parametrize("change", [False, True])
+@pytest.mark.parametrize(("days", "handler", "bills"), SIGNED_UP)
+def test_a_setup_charge_after_a_long_cancel_is_that_of_a_sign_up_k53(
+    change: bool, days: int, handler: str, bills: list[tuple[str, Decimal]]
+) -> None:
+    """On the same plan or another."""
+    terms = {"initialBillCount": days, "setupChargeBillHandler": handler}
+    plans = [plan("OLD", "29.00", **terms, **SETUP), plan("NEW", "29.00", **terms, **SETUP)]
+    with by_hand(plans, start="2026-01-01") as hand:
+        hand.join("ANN", "OLD")
+        before = hand.paid("ANN")
+        hand.cancel("ANN")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="NEW" if change else "OLD", **CARD)
+        hand.to("2026-05-10")
+        assert hand.paid("ANN")[len(before) :] == bills
+
+
+def test_a_declined_setup_charge_leaves_the_customer_canceled_k52_k53() -> None:
+    with by_hand([plan("OLD", "29.00", initialBillCount=7, **SETUP)], start="2026-01-01") as hand:
+        hand.join("ANN", "OLD")
+        hand.cancel("ANN")
+        hand.to("2026-05-03")
+        hand.decline("ANN")
+        answer = hand.call("customers/edit-subscription", code="ANN", **CARD)
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        assert not hand.active("ANN")
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_01_01="15.00")
+
+
+@pytest.mark.parametrize(
+    ("dates", "reminded"),
+    [
+        ([], ["2026-05-25", "2026-05-30"]),
+        (["2026-06-20"], ["2026-06-13", "2026-06-18"]),
+        (["2026-05-20"], ["2026-05-13", "2026-05-18"]),
+        (["2026-06-20", "2026-06-01"], ["2026-05-25", "2026-05-30"]),
+        (["2026-06-01"], ["2026-05-25", "2026-05-30"]),
+        (["2026-06-06"], ["2026-05-30", "2026-06-04"]),
+        (["2026-05-04"], ["2026-05-02"]),
+    ],
+    ids=lambda dates: " then ".join(dates) or "unmoved",
+)
+def test_a_reminder_comes_once_and_its_days_before_the_bill_k107(
+    dates: list[str], reminded: list[str]
+) -> None:
+    with (
+        by_hand([MONTHLY], start="2026-05-01", billReminderDays=[7, 2]) as hand,
+        listening() as listener,
+    ):
+        hand.server.listen(listener.url, ["billReminder"])
+        hand.join("ANN", "MONTHLY")
+        for date in dates:
+            hand.edit("ANN", changeBillDate=date)
+        hand.to("2026-06-20")
+        hand.server.settle()
+        told = [json.loads(hook.body)["activityDatetime"][:10] for hook in listener.received]
+        last = dates[-1] if dates else "2026-06-01"
+        assert [day for day in told if day <= last] == reminded
+
+
+@pytest.mark.parametrize(("day", "status"), [("2026-05-09", 200), ("2026-05-10", 412), ("2026-05-11", 412)])
+@pytest.mark.parametrize("of_coupon", [False, True])
+def test_an_expired_coupon_is_invalid_k82(of_coupon: bool, day: str, status: int) -> None:
+    expires = {"expirationDatetime": "2026-05-10T00:00:00Z"}
+    coupon, promotion = (expires, {}) if of_coupon else ({}, expires)
+    half = {"name": "Half", "percentage": "50", "coupons": [{"code": "HALF"} | coupon]} | promotion
+    with by_hand([plan("FLAT", "20.00")], start="2026-05-01", promotions=[half]) as hand:
+        hand.to(day)
+        assert hand.new("ANN", "FLAT", subscription={"couponCode": "HALF"}).status == status
+
+
+@pytest.mark.parametrize(
+    ("prorates", "handler", "bills"),
+    [
+        ("no", "no", dated(_2026_06_16="60.00", _2026_07_16="90.00")),
+        ("no", "now", dated(_2026_06_16="60.00", _2026_07_16="105.00")),
+        ("now", "no", dated(_2026_06_16="60.00", _2026_07_01="60.00")),
+        ("now", "now", dated(_2026_06_16="60.00", _2026_07_01="75.00")),
+    ],
+)
+def test_a_setup_charge_at_a_change_is_on_the_invoice_of_the_change_k22_k30(
+    prorates: str, handler: str, bills: list[tuple[str, Decimal]]
+) -> None:
+    """Half of the 60.00 is left at a prorated change: 90.00 - 30.00."""
+    handlers = {"onChangeInitialBillHandler": prorates, "onChangeSetupChargeBillHandler": handler}
+    with by_hand([SMALL, plan("NEW", "90.00", **handlers, **SETUP)], start="2026-06-16") as hand:
+        hand.join("ANN", "SMALL")
+        hand.to("2026-07-01")
+        hand.edit("ANN", planCode="NEW")
+        hand.to("2026-07-16")
+        assert hand.paid("ANN") == bills
+
+
+def test_a_change_of_plan_with_a_bill_date_of_now_is_billed_now_k35() -> None:
+    with by_hand([MONTHLY, plan("OTHER", "10.00")], start="2026-05-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.to("2026-05-20")
+        hand.edit("ANN", planCode="OTHER", changeBillDate="now")
+        assert hand.paid("ANN")[1:] == dated(_2026_05_20="10.00")
+        assert hand.next_bill("ANN") == "2026-06-20"
+
+
+@pytest.mark.parametrize(("handler", "bill"), [("no", "90.00"), ("now", "105.00")])
+def test_a_setup_charge_at_a_change_without_a_period_is_on_the_first_bill_k30(
+    handler: str, bill: str
+) -> None:
+    new = plan("NEW", "90.00", onChangeSetupChargeBillHandler=handler, **SETUP)
+    with by_hand([ONCE, new], start="2026-05-01") as hand:
+        hand.join("ANN", "ONCE")
+        hand.to("2026-05-03")
+        hand.edit("ANN", planCode="NEW")
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_02="50.00", _2026_06_03=bill)

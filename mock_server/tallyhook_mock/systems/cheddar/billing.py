@@ -6,8 +6,16 @@ from msgspec.structs import replace
 
 from tallyhook_mock.core.money import ONE, amount_text
 from tallyhook_mock.systems.cheddar import gateway, payments, review
-from tallyhook_mock.systems.cheddar.charges import NewCharge, custom, discount, setup_charge, target
+from tallyhook_mock.systems.cheddar.charges import (
+    NewCharge,
+    custom,
+    discount,
+    setup_before_first_bill,
+    setup_charge,
+    target,
+)
 from tallyhook_mock.systems.cheddar.model import (
+    Charge,
     ChargeType,
     Customer,
     Invoice,
@@ -279,6 +287,7 @@ def _sign_up_again(
             restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
     draft = replace(_reopened(pending), plan=plan, previous_at=at, billed_with=0)
+    setup: tuple[Charge, ...] = ()
     if paid is not None and rules.long_cancel_with_outstanding == "one":
         draft.is_initial, draft.billed_with = False, paid.number
         when = first_bill or plan.frequency.after(at, 1, rules.add_months) or at
@@ -286,8 +295,11 @@ def _sign_up_again(
         draft.is_initial = True
         when = first_bill or plan.first_bill(at, rules)
         if rules.long_cancel_setup == "charged":
-            draft.charges += setup_charge(state, plan, at)
+            setup = setup_charge(state, plan, at)
     is_due = when <= at
+    if not is_due:
+        setup = setup_before_first_bill(state, subscription, setup, at)
+    draft.charges += setup
     if rules.long_cancel_usage == "dropped":
         draft.counters = () if is_due else lasting
     if is_due:

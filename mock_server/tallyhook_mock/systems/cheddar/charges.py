@@ -33,6 +33,7 @@ __all__ = [
     "discount",
     "draft_one_time",
     "one_time_invoice",
+    "setup_before_first_bill",
     "setup_charge",
     "target",
 ]
@@ -140,6 +141,19 @@ def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, 
     payment = payments.collect(state, invoice, invoice, at)
     _put_beside(state, invoice)
     payments.settle(state, invoice, at, payment)
+
+
+def setup_before_first_bill(
+    state: State, subscription: Subscription, setup: tuple[Charge, ...], at: datetime
+) -> tuple[Charge, ...]:
+    """Charge the setup of a sign-up at once if the plan says so and its first bill comes later.
+
+    Returns the charges that are left for the first bill. If the payment fails, this raises a Refusal (422).
+    """
+    if not setup or subscription.plan.setup_charge_bill_handler != "now":
+        return setup
+    charge_now(state, subscription, setup, at)
+    return ()
 
 
 def draft_one_time(

@@ -313,6 +313,8 @@ def _start_cycle(
         if new.current is not None:
             new.current.charges += setup
         return
+    if first_bill > at:
+        setup = charges.setup_before_first_bill(state, new, setup, at)
     draft = billing.draft_invoice(state, new, first_bill, at, counters=counters, is_initial=True)
     draft.charges += setup
     new.anchor, new.cycle = first_bill, 0
@@ -337,9 +339,7 @@ def _keep_date(
     If `first_bill` is given, the change is a sign-up, and `first_bill` becomes the bill date.
     """
     if first_bill is not None:
-        if setup and plan.setup_charge_bill_handler == "now":
-            charges.charge_now(state, new, setup, at)
-            setup = ()
+        setup = charges.setup_before_first_bill(state, new, setup, at)
         current.billing_at, current.is_initial = first_bill, True
         new.anchor, new.cycle = first_bill, 0
         billing.plan_billing(state, current, at)
