@@ -39,8 +39,20 @@ class SharedKey:
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
         """Return whether the header contains one of the keys. Every key is compared, in constant time."""
-        given, prefix = as_bytes(header(headers, self.header)), as_bytes(self.prefix)
+        given, prefix = _readings(header(headers, self.header)), as_bytes(self.prefix)
         found = False
         for key in keys:
-            found |= hmac.compare_digest(prefix + as_bytes(key), given) and len(key) > 0
+            for reading in given:
+                found |= hmac.compare_digest(prefix + as_bytes(key), reading) and len(key) > 0
         return found
+
+
+def _readings(value: str) -> tuple[bytes, bytes]:
+    """Return the bytes that a header may have had.
+
+    Servers decode headers as Latin-1 (PEP 3333, ASGI), although senders may have encoded them as UTF-8.
+    """
+    try:
+        return as_bytes(value), value.encode("latin-1")
+    except UnicodeEncodeError:
+        return as_bytes(value), b""
