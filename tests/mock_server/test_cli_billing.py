@@ -43,6 +43,17 @@ def test_a_customer_is_signed_up_billed_and_edited(server: Server, command: Comm
     assert (details["email"], details["lastName"]) == ("ida@lantern.example", "Lamp")
 
 
+def test_a_plan_without_a_frequency_is_never_billed() -> None:
+    plan = {"code": "ONCE", "recurringChargeAmount": "9.00", "billingFrequency": "none"}
+    with serve(catalog(plans=[plan])) as once:
+        command = Command(once.url)
+        command.says("customers", "add", "ida", "--plan", "ONCE")
+        told = command.complains(1, "bill", "ida")
+        assert "the frequency of the plan ONCE is none" in told
+        Api(once).call("customers/cancel", code="ida")
+        assert "is canceled" in command.complains(1, "bill", "ida")
+
+
 def test_what_is_wrong_is_said_in_one_line(server: Server, command: Command) -> None:
     Api(server).subscribe("ida")
     for code, why, arguments in (
