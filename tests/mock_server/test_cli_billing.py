@@ -1,6 +1,7 @@
 """What people would do by hand: customers, usage, charges, and a period played to its end."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -41,6 +42,16 @@ def test_a_customer_is_signed_up_billed_and_edited(server: Server, command: Comm
     command.says("customers", "edit", "ida", "--email", "ida@lantern.example", "--last-name", "Lamp")
     details = server.customer("ida").details
     assert (details["email"], details["lastName"]) == ("ida@lantern.example", "Lamp")
+
+
+def test_white_space_around_a_code_is_ignored(server: Server, command: Command) -> None:
+    """As the API does: else a charge was added, and the command failed nevertheless."""
+    assert command.gives("customers", "add", " ida ", "--plan", "GLOW")["code"] == "ida"
+    assert command.gives("customers", "edit", "ida ", "--last-name", "Lamp")["name"] == "ida Lamp"
+    before = Decimal(command.gives("invoice", "\tida")["total"])
+    assert Decimal(command.gives("charge", " ida", "SETUP", "5.00")["total"]) == before + 5
+    assert command.gives("usage", "set", "ida ", "OIL", "3")["invoicePeriod"] == "current"
+    assert "paid" in command.says("bill", " ida ")
 
 
 def test_a_plan_without_a_frequency_is_never_billed() -> None:

@@ -15,6 +15,7 @@ from tallyhook_mock.cli.remote import (
     mock_option,
     product_option,
     say_more,
+    stripped,
 )
 from tallyhook_receiver.cli.command import USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import print_json, table
@@ -115,7 +116,7 @@ _NOBODY = (
 
 
 @customers.command()
-@click.argument("code", metavar="CODE", help="The customer's code.")
+@click.argument("code", metavar="CODE", callback=stripped, help="The customer's code.")
 @click.option("--plan", metavar="CODE", required=True, help="The code of the plan to subscribe to.")
 @first_name_option
 @last_name_option
