@@ -44,6 +44,35 @@ def test_a_customer_is_signed_up_billed_and_edited(server: Server, command: Comm
     assert (details["email"], details["lastName"]) == ("ida@lantern.example", "Lamp")
 
 
+@pytest.mark.parametrize(
+    ("option", "code", "why"),
+    [
+        ("--first-name", 1, "A value is required"),
+        ("--last-name", 1, "A value is required"),
+        ("--email", 1, "A value is required"),
+        ("--card", 2, "--card: a value is required"),
+        ("--coupon", 2, "--coupon: a value is required"),
+        ("--plan", 2, "--plan: there is no ''"),
+    ],
+)
+def test_an_empty_value_is_sent_and_not_replaced(
+    server: Server, command: Command, option: str, code: int, why: str
+) -> None:
+    command.says("customers", "add", "eve", "--plan", "GLOW")
+    before = server.customer("eve").details
+    for arguments in (("add", "ida", "--plan", "GLOW"), ("edit", "eve")):
+        assert why in command.complains(code, "customers", *arguments, option, "")
+    assert [each["code"] for each in command.gives("customers")] == ["eve"]
+    assert server.customer("eve").details == before
+
+
+@pytest.mark.parametrize("item", ["OIL", "OIL=", "=3", "="])
+def test_an_item_without_a_quantity(server: Server, command: Command, item: str) -> None:
+    arguments = ("customers", "add", "ida", "--plan", "GLOW", "--item", item)
+    assert "is not of the form ITEM=QUANTITY" in command.complains(2, *arguments)
+    assert command.gives("customers") == []
+
+
 def test_white_space_around_a_code_is_ignored(server: Server, command: Command) -> None:
     """As the API does: else a charge was added, and the command failed nevertheless."""
     assert command.gives("customers", "add", " ida ", "--plan", "GLOW")["code"] == "ida"
