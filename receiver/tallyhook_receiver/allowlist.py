@@ -8,17 +8,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Allowlist:
-    """The networks that requests may come from. If `networks` is None, requests may come from anywhere.
+    """The networks that requests may come from. If `allowed` is None, requests may come from anywhere.
 
     If a request comes through trusted proxies (`proxies`), its sender is the rightmost address in
     `X-Forwarded-For` that isn't one of these proxies. The addresses further left are ignored, because they
     may be forged.
     """
 
-    def __init__(self, networks: Iterable[str] | None, proxies: Iterable[str]) -> None:
-        """Raises ValueError if `networks` or `proxies` contains an invalid network."""
-        self._networks = None if networks is None else _networks(networks)
-        self._proxies = _networks(proxies)
+    def __init__(self, allowed: Iterable[str] | None, proxies: Iterable[str]) -> None:
+        """Raises ValueError if `allowed` or `proxies` contains an invalid network."""
+        self._networks = None if allowed is None else networks(allowed)
+        self._proxies = networks(proxies)
 
     def allows(self, peer: str | None, forwarded: str) -> bool:
         """Return whether to accept a request.
@@ -36,14 +36,15 @@ class Allowlist:
         return address is not None and _within(address, self._networks)
 
 
-def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Parse networks such as `192.0.2.0/24`. Raises ValueError if one of them is invalid."""
     if isinstance(texts, str):
         raise ValueError("expected a list of networks, such as ['192.0.2.0/24']")
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
-def _within(address: Address, networks: tuple[Network, ...]) -> bool:
-    return any(address in network for network in networks)
+def _within(address: Address, places: tuple[Network, ...]) -> bool:
+    return any(address in network for network in places)
 
 
 def _address(text: str) -> Address | None:

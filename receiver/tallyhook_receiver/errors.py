@@ -34,6 +34,14 @@ class LeaseLost(Exception):
     """This worker's lease on a hook has run out, so another worker may have taken the hook."""
 
 
+class OptionError(ValueError):
+    """An argument of a receiver is invalid. `option` is the argument's name."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(problem)
+        self.option = option
+
+
 class SettingsError(ValueError):
     """Settings are missing or wrong.
 

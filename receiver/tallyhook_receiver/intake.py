@@ -13,7 +13,7 @@ from tallyhook.signing.scheme import header
 from tallyhook_receiver import responses
 from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.attempt import Attempt, Context
-from tallyhook_receiver.errors import InboxUnavailable, WrongSource
+from tallyhook_receiver.errors import InboxUnavailable, OptionError, WrongSource
 from tallyhook_receiver.handlers import Handlers, Registered
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.logs import log_hook
@@ -45,7 +45,9 @@ class Intake:
         senders, trusted_proxies = options["senders"], options["trusted_proxies"]
         unsigned = [source for source in sources if isinstance(source, UnsignedSource)]
         if senders is None and trusted_proxies and not unsigned:
-            raise ValueError("trusted_proxies has no effect without senders or an unsigned source")
+            raise OptionError(
+                "trusted_proxies", "trusted_proxies has no effect without senders or an unsigned source"
+            )
         self._signing = [source for source in sources if source not in unsigned]
         self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
         self._handlers = handlers

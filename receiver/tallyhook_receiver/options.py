@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict, cast, get_type_hints
 
+from tallyhook_receiver.allowlist import networks
+from tallyhook_receiver.errors import OptionError
 from tallyhook_receiver.inbox import FRESH, Inbox
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.sources import Cheddar, Source
@@ -74,6 +76,13 @@ def _switch(text: str) -> bool:
 def listed(text: str) -> list[str]:
     """Split a string at commas and line breaks, and return the parts that aren't empty."""
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
+
+
+def _listed_networks(text: str) -> list[str]:
+    texts = listed(text)
+    if not networks(texts):
+        raise ValueError
+    return texts
 
 
 class Options(TypedDict, total=False):
@@ -171,7 +180,7 @@ class Options(TypedDict, total=False):
     senders: Annotated[
         Iterable[str] | None,
         Setting(
-            _or_none(listed),
+            _or_none(_listed_networks),
             "networks separated by commas, or none",
             "where hooks may come from, such as `192.0.2.0/24`; none means anywhere",
         ),
@@ -179,7 +188,7 @@ class Options(TypedDict, total=False):
     trusted_proxies: Annotated[
         Iterable[str],
         Setting(
-            listed,
+            _listed_networks,
             "networks separated by commas",
             "your own proxies, whose `X-Forwarded-For` is trusted",
             (),
@@ -213,34 +222,39 @@ DEFAULTS = cast(Options, {name: setting.default for name, setting in ARGUMENTS.i
 def complete(given: Options) -> Options:
     """Return the arguments with all defaults filled in.
 
-    Raises TypeError for an unknown argument, and ValueError for an invalid `handle_within` or `keep_days`.
+    Raises TypeError for an unknown argument, and OptionError for an invalid `handle_within` or `keep_days`.
     """
     for name in given:
         if name not in ARGUMENTS:
             raise TypeError(f"unexpected keyword argument {name!r}")
     options = DEFAULTS | given
     if options["handle_within"] is not None and options["handle_within"] <= 0:
-        raise ValueError(f"handle_within must be positive or None: {options['handle_within']}")
+        raise OptionError(
+            "handle_within", f"handle_within must be positive or None: {options['handle_within']}"
+        )
     if options["keep_days"] is not None and not options["keep_days"] >= FRESH.days:  # also refuses NaN
-        raise ValueError(f"keep_days must be at least {FRESH.days}: until then, a done hook may come again")
+        raise OptionError(
+            "keep_days", f"keep_days must be at least {FRESH.days}: until then, a done hook may come again"
+        )
     return options
 
 
 def lease_of(options: Options, sources: Iterable[Source]) -> float:
     """Return the length of a lease in seconds.
 
-    Raises ValueError if the lease is shorter than a client's timeout. With such a lease, if a worker died
+    Raises OptionError if the lease is shorter than a client's timeout. With such a lease, if a worker died
     during a call, another worker could take over the hook before the call ended.
     """
     asked, timeout = options["lease"], _timeout(sources)
     if asked is None:
         return max(_LEASE, timeout)
     if asked <= 0:
-        raise ValueError(f"lease must be longer than 0 seconds: {asked}")
+        raise OptionError("lease", f"lease must be longer than 0 seconds: {asked}")
     if asked < timeout:
-        raise ValueError(
+        raise OptionError(
+            "lease",
             f"lease must be at least a client's timeout ({timeout:g} s), not {asked:g} s; otherwise another"
-            " worker could take over during a call"
+            " worker could take over during a call",
         )
     return asked
 
@@ -248,25 +262,26 @@ def lease_of(options: Options, sources: Iterable[Source]) -> float:
 def unknown_for_of(options: Options, sources: Iterable[Source]) -> timedelta:
     """Return the argument `unknown_for`, or its default.
 
-    Raises ValueError unless it is longer than every client's timeout and at most half an hour.
+    Raises OptionError unless it is longer than every client's timeout and at most half an hour.
     """
     asked, timeout = options["unknown_for"], timedelta(seconds=_timeout(sources))
     if asked is None:
         return max(_UNKNOWN_FOR, timeout + _MARGIN)
     unknown_for = _span(asked)
     if not timeout < unknown_for <= _LONGEST_UNKNOWN:
-        raise ValueError(
+        raise OptionError(
+            "unknown_for",
             f"unknown_for is {unknown_for}, but must be longer than a client's timeout ({timeout}), and at"
-            f" most {_LONGEST_UNKNOWN}, since an invoice is held for only an hour"
+            f" most {_LONGEST_UNKNOWN}, since an invoice is held for only an hour",
         )
     return unknown_for
 
 
 def gone_after_of(options: Options) -> timedelta:
-    """Return the argument `gone_after` as a timedelta. Raises ValueError if it is negative."""
+    """Return the argument `gone_after` as a timedelta. Raises OptionError if it is negative."""
     span = _span(options["gone_after"])
     if span < timedelta(0):
-        raise ValueError(f"gone_after can't be negative: {options['gone_after']}")
+        raise OptionError("gone_after", f"gone_after can't be negative: {options['gone_after']}")
     return span
 
 

@@ -15,7 +15,7 @@ from tallyhook import events
 from tallyhook_receiver.asgi import ASGIApp
 from tallyhook_receiver.attempt import Context
 from tallyhook_receiver.background import PRUNED_EVERY, Repeated, prune
-from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.errors import InboxUnavailable, OptionError
 from tallyhook_receiver.handlers import BILLABLE, Handlers, HookHandler, ReviewHandler, type_name
 from tallyhook_receiver.health import Health
 from tallyhook_receiver.inbox import Inbox, open_inbox
@@ -71,7 +71,10 @@ class Receiver:
             if isinstance(source, Cheddar | Cleverbridge) and source.client is not None
         }
         inbox = given["inbox"]
-        self.inbox: Inbox = open_inbox(inbox) if isinstance(inbox, str | Path) else inbox
+        try:
+            self.inbox: Inbox = open_inbox(inbox) if isinstance(inbox, str | Path) else inbox
+        except ValueError as error:
+            raise OptionError("inbox", str(error)) from None
         self._handlers = Handlers()
         self._context = Context(
             inbox=self.inbox,
@@ -129,8 +132,10 @@ class Receiver:
         """
         settings = read_settings(os.environ if environ is None else environ, prefix)
         settings.warn()
-        arguments: Options = {**settings.options(), **options}
-        receiver = cls(*(sources or (settings.product(),)), **arguments)
+        given = settings.options()
+        arguments: Options = {**given, **options}
+        with settings.naming(given.keys() - options.keys()):
+            receiver = cls(*(sources or (settings.product(),)), **arguments)
         receiver._made_clients = not sources
         return receiver
 

@@ -2,14 +2,15 @@
 
 import difflib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from tallyhook import signing
 from tallyhook.cheddar import BASE_URL
-from tallyhook_receiver.errors import SettingsError
+from tallyhook_receiver.errors import OptionError, SettingsError
 from tallyhook_receiver.options import ARGUMENTS, Options, Setting, listed
 from tallyhook_receiver.sources.cheddar import Cheddar
 
@@ -113,7 +114,10 @@ class Settings:
             from tallyhook.cheddar.client import AsyncClient
 
             user, password = self.values["USER"], self.values["PASSWORD"]
-            client = AsyncClient(code, user, password, base_url=self.values.get("BASE_URL", BASE_URL))
+            try:
+                client = AsyncClient(code, user, password, base_url=self.values.get("BASE_URL", BASE_URL))
+            except ValueError as error:
+                raise SettingsError([f"{self.prefix}BASE_URL: {error}"]) from None
         try:
             return Cheddar(code, keys, client, scheme=self.values.get("SCHEME", signing.CHEDDAR))
         except ValueError as error:
@@ -128,6 +132,16 @@ class Settings:
             raise SettingsError(self.problems.values())
         given = ((name, setting.name) for name, setting in ARGUMENTS.items() if setting.name in self.values)
         return cast(Options, {name: self.values[variable] for name, variable in given})
+
+    @contextmanager
+    def naming(self, options: Collection[str]) -> Iterator[None]:
+        """Raise SettingsError, which names the variable, if the block refuses one of these arguments."""
+        try:
+            yield
+        except OptionError as error:
+            if error.option not in options:
+                raise
+            raise SettingsError([f"{self.prefix}{ARGUMENTS[error.option].name}: {error}"]) from None
 
     def warn(self) -> None:
         """Log a warning for each unknown variable."""
@@ -175,6 +189,8 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
 def _text(environ: Mapping[str, str], name: str) -> str:
     text, file = environ.get(name, ""), environ.get(name + _FILE, "")
     if not file:
+        if not _is_text(text):
+            raise SettingsError([f"{name} is not text in UTF-8"])
         return text.strip().removeprefix("\ufeff").strip()
     if text:
         raise SettingsError([f"{name} and {name}{_FILE} are both set: unset one"])
@@ -183,3 +199,12 @@ def _text(environ: Mapping[str, str], name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SettingsError([f"{name}{_FILE}: {file} can't be read: {reason}"]) from None
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a variable was valid UTF-8. Python represents other bytes as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

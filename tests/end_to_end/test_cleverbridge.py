@@ -197,6 +197,13 @@ def test_refusals_change_nothing(server: Server, client: Client) -> None:
         stranger.get_subscription("S1")
 
 
+@pytest.mark.parametrize("id", [5001, "5001", "05001", " 5001 ", "0005001\n"])
+def test_a_customer_id_is_a_number(client: Client, id: int | str) -> None:
+    """As an export or a spreadsheet writes it."""
+    (found,) = client.get_subscriptions_for_customer(id)
+    assert found.customer_id == "5001"
+
+
 def test_lost_answers(server: Server, client: Client) -> None:
     update, increase = "subscription/updatesubscriptionitem", "subscription/increasesubscriptionitemquantity"
     for kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER, FaultKind.TRUNCATE):

@@ -1,6 +1,7 @@
 """What people would do by hand: customers, usage, charges, and a period played to its end."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -41,6 +42,56 @@ def test_a_customer_is_signed_up_billed_and_edited(server: Server, command: Comm
     command.says("customers", "edit", "ida", "--email", "ida@lantern.example", "--last-name", "Lamp")
     details = server.customer("ida").details
     assert (details["email"], details["lastName"]) == ("ida@lantern.example", "Lamp")
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "why"),
+    [
+        ("--first-name", 1, "A value is required"),
+        ("--last-name", 1, "A value is required"),
+        ("--email", 1, "A value is required"),
+        ("--card", 2, "--card: a value is required"),
+        ("--coupon", 2, "--coupon: a value is required"),
+        ("--plan", 2, "--plan: there is no ''"),
+    ],
+)
+def test_an_empty_value_is_sent_and_not_replaced(
+    server: Server, command: Command, option: str, code: int, why: str
+) -> None:
+    command.says("customers", "add", "eve", "--plan", "GLOW")
+    before = server.customer("eve").details
+    for arguments in (("add", "ida", "--plan", "GLOW"), ("edit", "eve")):
+        assert why in command.complains(code, "customers", *arguments, option, "")
+    assert [each["code"] for each in command.gives("customers")] == ["eve"]
+    assert server.customer("eve").details == before
+
+
+@pytest.mark.parametrize("item", ["OIL", "OIL=", "=3", "="])
+def test_an_item_without_a_quantity(server: Server, command: Command, item: str) -> None:
+    arguments = ("customers", "add", "ida", "--plan", "GLOW", "--item", item)
+    assert "is not of the form ITEM=QUANTITY" in command.complains(2, *arguments)
+    assert command.gives("customers") == []
+
+
+def test_white_space_around_a_code_is_ignored(server: Server, command: Command) -> None:
+    """As the API does: else a charge was added, and the command failed nevertheless."""
+    assert command.gives("customers", "add", " ida ", "--plan", "GLOW")["code"] == "ida"
+    assert command.gives("customers", "edit", "ida ", "--last-name", "Lamp")["name"] == "ida Lamp"
+    before = Decimal(command.gives("invoice", "\tida")["total"])
+    assert Decimal(command.gives("charge", " ida", "SETUP", "5.00")["total"]) == before + 5
+    assert command.gives("usage", "set", "ida ", "OIL", "3")["invoicePeriod"] == "current"
+    assert "paid" in command.says("bill", " ida ")
+
+
+def test_a_plan_without_a_frequency_is_never_billed() -> None:
+    plan = {"code": "ONCE", "recurringChargeAmount": "9.00", "billingFrequency": "none"}
+    with serve(catalog(plans=[plan])) as once:
+        command = Command(once.url)
+        command.says("customers", "add", "ida", "--plan", "ONCE")
+        told = command.complains(1, "bill", "ida")
+        assert "the frequency of the plan ONCE is none" in told
+        Api(once).call("customers/cancel", code="ida")
+        assert "is canceled" in command.complains(1, "bill", "ida")
 
 
 def test_what_is_wrong_is_said_in_one_line(server: Server, command: Command) -> None:

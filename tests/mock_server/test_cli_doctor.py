@@ -96,6 +96,25 @@ def patient(mock: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return Patient(mock, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LEASE", "3"),
+        ("KEEP_DAYS", "1"),
+        ("UNKNOWN_FOR", "99999"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("SENDERS", "everybody"),
+        ("BASE_URL", "http://ops@127.0.0.1/xml"),
+        ("BASE_URL", "foo"),
+    ],
+)
+def test_a_setting_that_the_receiver_would_refuse(patient: Patient, variable: str, value: str) -> None:
+    ((verdict, says, fix),) = patient.examined(**{variable: value})["settings"]
+    assert verdict == "bad"
+    assert says.startswith(f"TALLYHOOK_{variable}")
+    assert fix
+
+
 def test_all_is_well(patient: Patient) -> None:
     patient.inbox.touch(0o600)
     with patient.listening() as url:

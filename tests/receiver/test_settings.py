@@ -5,7 +5,6 @@ import logging
 import runpy
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -200,10 +199,46 @@ def test_what_makes_no_sense_is_named_and_not_quoted(variable: str, value: str, 
     assert problems(variables(**{variable: value})) == (f"TALLYHOOK_{variable} is not {said}",)
 
 
-@pytest.mark.parametrize("given", [{"SENDERS": "everybody"}, {"KEEP_DAYS": "1"}, {"INBOX": "mysql://x"}])
-def test_what_the_receiver_refuses(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - the receiver's own words, tested where they are said
-        Receiver.from_environment(environ=variables(**given))
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("KEEP_DAYS", "1", "keep_days must be at least 2"),
+        ("LEASE", "3", "lease must be at least a client's timeout"),
+        ("UNKNOWN_FOR", "1", "unknown_for is 0:00:01, but must be longer"),
+        ("UNKNOWN_FOR", "99999", "at most 0:30:00"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8", "trusted_proxies has no effect without senders"),
+        ("INBOX", "mysql://ops:secret@x", "an inbox must be a path"),
+        ("BASE_URL", "foo", "base_url must be a complete URL, such as https://host/path"),
+        ("BASE_URL", "http://ops:secret@x", "base_url must have no user"),
+        ("BASE_URL", "http://x:1x", "base_url is not a URL"),
+    ],
+)
+def test_what_the_receiver_or_its_client_refuses_is_named(variable: str, value: str, said: str) -> None:
+    (problem,) = problems(variables(**{"USER": "ops", "PASSWORD": "paraffin", variable: value}))
+    assert problem.startswith(f"TALLYHOOK_{variable}: ")
+    assert said in problem
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize("text", ["everybody", "10.0.0.1/8", ",", "10.0.0.0/8 192.0.2.0/24"])
+@pytest.mark.parametrize("variable", ["SENDERS", "TRUSTED_PROXIES"])
+def test_networks_are_checked(variable: str, text: str) -> None:
+    (problem,) = problems(variables(**{variable: text}))
+    assert problem.startswith(f"TALLYHOOK_{variable} is not networks separated by commas")
+
+
+def test_an_argument_that_code_passes_is_not_blamed_on_a_variable() -> None:
+    with pytest.raises(ValueError, match=r"^keep_days must be at least 2") as raised:
+        Receiver.from_environment(environ=variables(KEEP_DAYS="30"), keep_days=1, inbox=":memory:")
+    assert not isinstance(raised.value, SettingsError)
+
+
+def test_bytes_that_are_not_text_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables(PASSWORD="\udcff", USER="ops").items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as error:
+        Receiver.from_environment()
+    assert error.value.problems[0] == "TALLYHOOK_PASSWORD is not text in UTF-8"
 
 
 def test_a_key_of_another_scheme() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.cheddar import KEY, FakeCheddar, signed
+from tests.receiver.test_asgi import serving as asgi_server
+from tests.receiver.test_wsgi import wsgi_server
 
 from tallyhook.cleverbridge import AsyncClient
 from tallyhook_mock import Server, serve
@@ -50,6 +52,26 @@ async def listening(receiver: Receiver) -> AsyncIterator[Callable[..., Any]]:
             return await http.post(f"{url}/hooks", content=body, headers=named)
 
         yield post
+
+
+# A key in a header.
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize(
+    "source", [SharedKey("crm", "h\u00f6lzern"), Fusebill("crm", "h\u00f6lzern", header="X-Api-Key")]
+)
+def test_a_key_may_contain_letters_beyond_ascii(source: SharedKey, encoding: str) -> None:
+    one, other = Receiver(source, inbox=":memory:"), Receiver(source, inbox=":memory:")
+    with wsgi_server(one.wsgi) as wsgi, asgi_server(other.asgi) as port:
+        for url in (wsgi, f"http://127.0.0.1:{port}"):
+            for key, status in (("h\u00f6lzern", 200), ("h\u00f3lzern", 401), ("h?lzern", 401), ("", 401)):
+                answer = httpx.post(
+                    f"{url}/hooks",
+                    content=b'{"type": "paid", "eventType": "paid", "id": 1}',
+                    headers=[(b"X-Api-Key", key.encode(encoding))],
+                )
+                assert answer.status_code == status, (url, key)
 
 
 # Fusebill: a key in a header.

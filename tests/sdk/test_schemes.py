@@ -326,5 +326,9 @@ def test_a_shared_key() -> None:
     }.items():
         assert scheme.verify({"authorization": sent}, b"{}", ["other", b"secret"], at=at) is fits
     assert not scheme.verify({"authorization": "Bearer "}, b"{}", [""], at=at)
+    # UTF-8, decoded as Latin-1: as a server passes it on.
+    for sent in ("Bearer k\u00e9y", "Bearer k\u00c3\u00a9y"):
+        assert scheme.verify({"authorization": sent}, b"{}", ["k\u00e9y"], at=at)
+    assert not scheme.verify({"authorization": "Bearer k\u0101y"}, b"{}", ["k?y", "k\u00e9y"], at=at)
     with pytest.raises(ValueError, match="empty"):
         scheme.check_key("")

@@ -15,6 +15,7 @@ from tallyhook_mock.cli.remote import (
     mock_option,
     product_option,
     say_more,
+    stripped,
 )
 from tallyhook_receiver.cli.command import USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import print_json, table
@@ -23,6 +24,7 @@ __all__ = ["customers"]
 
 # A test number of the card networks, which the simulated gateway approves.
 _CARD, _EXPIRES = "4111111111111111", "12/2099"
+_LAST_NAME = "Example"
 
 
 @click.group(cls=Group, default="list")
@@ -30,12 +32,23 @@ def customers() -> None:
     """List, add and edit the customers of a running mock."""
 
 
+def _filled(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty value that the API would ignore."""
+    if value is not None and not value.strip():
+        fail(f"--{parameter.name}: a value is required", USAGE)
+    return value
+
+
 first_name_option = click.option("--first-name", metavar="NAME", help="The customer's first name.")
 last_name_option = click.option("--last-name", metavar="NAME", help="The customer's last name.")
 email_option = click.option("--email", metavar="ADDRESS", help="The customer's email address.")
 company_option = click.option("--company", metavar="NAME", help="The customer's company.")
-coupon_option = click.option("--coupon", metavar="CODE", help="The code of a coupon to redeem.")
-card_option = click.option("--card", metavar="NUMBER", help="The number of the customer's card.")
+coupon_option = click.option(
+    "--coupon", metavar="CODE", callback=_filled, help="The code of a coupon to redeem."
+)
+card_option = click.option(
+    "--card", metavar="NUMBER", callback=_filled, help="The number of the customer's card."
+)
 
 
 @customers.command("list")
@@ -115,14 +128,20 @@ _NOBODY = (
 
 
 @customers.command()
-@click.argument("code", metavar="CODE", help="The customer's code.")
+@click.argument("code", metavar="CODE", callback=stripped, help="The customer's code.")
 @click.option("--plan", metavar="CODE", required=True, help="The code of the plan to subscribe to.")
 @first_name_option
-@last_name_option
+@click.option("--last-name", metavar="NAME", default=_LAST_NAME, help="The customer's last name.")
 @email_option
 @company_option
 @coupon_option
-@card_option
+@click.option(
+    "--card",
+    metavar="NUMBER",
+    default=_CARD,
+    callback=_filled,
+    help="The number of the customer's card.",
+)
 @click.option(
     "--item", multiple=True, metavar="ITEM=QUANTITY", help="The initial usage of an item; may be repeated."
 )
@@ -133,11 +152,11 @@ def add(
     code: str,
     plan: str,
     first_name: str | None,
-    last_name: str | None,
+    last_name: str,
     email: str | None,
     company: str | None,
     coupon: str | None,
-    card: str | None,
+    card: str,
     item: tuple[str, ...],
     product: str | None,
     url: str,
@@ -153,19 +172,20 @@ def add(
     on_offer = remote.product(product)
     _check_plan(plan, [on_offer])
     chosen = on_offer["code"]
+    first = code if first_name is None else first_name
     parameters = {
         "code": code,
-        "firstName": first_name or code,
-        "lastName": last_name or "Example",
-        "email": email or f"{re.sub(r'[^A-Za-z0-9]+', '.', code).strip('.') or 'customer'}@example.com",
+        "firstName": first,
+        "lastName": last_name,
+        "email": _address(code) if email is None else email,
         "company": company,
         "subscription[planCode]": plan,
         "subscription[couponCode]": coupon,
-        **_payment(card or _CARD, first_name or code, last_name or "Example"),
+        **_payment(card, first, last_name),
     }
-    for place, written in enumerate(item or ()):
-        name, equals, quantity = written.partition("=")
-        if not equals:
+    for place, written in enumerate(item):
+        name, _, quantity = written.partition("=")
+        if not name or not quantity:
             fail(f"--item: {written!r} is not of the form ITEM=QUANTITY", USAGE)
         parameters |= {f"items[{place}][itemCode]": name, f"items[{place}][quantity]": quantity}
     remote.call("customers/new", chosen, parameters)
@@ -215,10 +235,14 @@ def edit(
         "subscription[planCode]": plan,
         "subscription[couponCode]": coupon,
     }
-    if card:
-        names = remote.customer(customer, chosen)["name"].partition(" ")
-        parameters |= _payment(card, first_name or names[0] or customer, last_name or names[2] or "Example")
-    if not any(parameters.values()):
+    if card is not None:
+        first, _, last = remote.customer(customer, chosen)["name"].partition(" ")
+        parameters |= _payment(
+            card,
+            (first or customer) if first_name is None else first_name,
+            (last or _LAST_NAME) if last_name is None else last_name,
+        )
+    if all(value is None for value in parameters.values()):
         fail("name at least one field to change; --help lists them", USAGE)
     remote.call("customers/edit", chosen, {"code": customer, **parameters})
     _print(remote, customer, chosen, as_json)
@@ -230,6 +254,10 @@ def _check_plan(plan: str, products: list[dict[str, Any]]) -> None:
         near = get_close_matches(plan, known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         fail(f"--plan: there is no {plan!r}; {hint}there is {', '.join(known) or 'none'}", USAGE)
+
+
+def _address(code: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9]+', '.', code).strip('.') or 'customer'}@example.com"
 
 
 def _payment(card: str, first: str, last: str) -> dict[str, str | None]:

@@ -22,6 +22,7 @@ __all__ = [
     "path",
     "product_option",
     "say_more",
+    "stripped",
     "trust",
 ]
 
@@ -43,8 +44,19 @@ product_option = click.option(
     shell_complete=product_codes,
     help="Use only this product. Required if the command can't tell which product is meant.",
 )
+
+
+def stripped(_context: click.Context, _parameter: click.Parameter, code: str) -> str:
+    """Return a customer's code without white space around it, which the API ignores."""
+    return code.strip()
+
+
 customer_argument = click.argument(
-    "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="The customer's code."
+    "customer",
+    metavar="CUSTOMER",
+    callback=stripped,
+    shell_complete=customer_codes,
+    help="The customer's code.",
 )
 after_option = click.option(
     "--after",

@@ -94,6 +94,8 @@ def get_subscriptions_for_customer(
         "customerEmail": customer_email,
     }
     given = [(name, plain_text(value)) for name, value in named.items() if value is not None]
+    if customer_id is not None:
+        given[0] = ("customerId", _number(given[0][1]))
     if len(given) != 1:
         raise TypeError("Pass exactly one of customer_id, customer_reference_id and customer_email")
     if not given[0][1].strip():
@@ -353,6 +355,12 @@ class _Subscription:
 
     def is_of(self, found: Subscription) -> bool:
         return canonical(found.id) == canonical(self.id)
+
+
+def _number(id: str) -> str:
+    """Return a customer's id as the API writes it: a number (documented) without leading zeros."""
+    plain = id.strip()
+    return (plain.lstrip("0") or "0") if plain.isdecimal() else plain
 
 
 def canonical(id: str) -> str:

@@ -162,9 +162,14 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
     if invoice is None:
         invoice = customer.subscription.current
-        if invoice is None or customer.subscription.is_canceled:
+        if customer.subscription.is_canceled:
             raise LookupError(
                 f"{customer.code} has no period that could be billed: the subscription is canceled"
+            )
+        if invoice is None:
+            raise LookupError(
+                f"{customer.code} has no period that could be billed:"
+                f" the frequency of the plan {customer.subscription.plan.code} is none"
             )
         await mock.advance(invoice.billing_at, or_now=True)
     last = within.after(mock.clock.now())

@@ -46,6 +46,8 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
         yield bad("API", f"{url}: {error}", f"check the network, or correct {settings.prefix}BASE_URL")
     except DecodeError:
         yield bad("API", f"the server at {url} is not the API", f"correct {settings.prefix}BASE_URL")
+    except ValueError:
+        yield skipped("API", f"needs a valid {settings.prefix}BASE_URL")
     except (Error, httpx.InvalidURL) as error:
         yield bad("API", f"{url}: {error}", f"correct {settings.prefix}PRODUCT_CODE or BASE_URL")
     else:

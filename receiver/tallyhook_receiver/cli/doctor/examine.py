@@ -15,9 +15,9 @@ from tallyhook_receiver.settings import Settings
 
 async def examine(settings: Settings, url: str | None) -> list[Finding]:
     product = product_of(settings)
-    findings = [*examine_settings(settings)]
-    findings += [] if product is None else examine_keys(product)
     broken = examine_network()
+    findings = [*examine_settings(settings, connects=not broken)]
+    findings += [] if product is None else examine_keys(product)
     findings += broken or [*examine_account(settings), *examine_clock(settings)]
     findings += [finding async for finding in examine_store(settings)]
     if url is None or broken:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from tallyhook_receiver import Cheddar, SettingsError
+from tallyhook_receiver import Cheddar, Receiver, SettingsError
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good
 from tallyhook_receiver.settings import Settings
 
@@ -21,10 +21,14 @@ def product_of(settings: Settings) -> Cheddar | None:
         return None
 
 
-def examine_settings(settings: Settings) -> Iterator[Finding]:
+def examine_settings(settings: Settings, *, connects: bool) -> Iterator[Finding]:
+    """Check whether a receiver can be created. It gets a client if `connects` is True."""
     problems: Sequence[str] = ()
     try:
-        settings.product(connects=False)
+        product, options = settings.product(connects=connects), settings.options()
+        options["inbox"] = ":memory:"  # `examine_store` checks the inbox
+        with settings.naming(options.keys()):
+            Receiver(product, **options)
     except SettingsError as error:
         problems = error.problems
     for problem in problems:
