@@ -69,6 +69,10 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             log_hook(
                 logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}"
             )
+    if record.state is not State.DONE:
+        # The hook is to be handled again, and its state and note are about that. If a person must decide, the
+        # next attempt will ask.
+        state, note = record.state, None
     await context.inbox.plan(record.key, lease.owner, again, due.until if again else None)
     await context.inbox.finish(record.key, lease.owner, state, note)
     context.observers.tell(lambda observer: observer.looked_again(record, state))

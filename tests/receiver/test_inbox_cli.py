@@ -207,14 +207,26 @@ def test_a_person_resolves(
 
 
 @pytest.mark.parametrize("again", ["retry", "another body"])
-def test_what_a_person_resolves_is_not_done_until_the_review_is(run: Run, tmp_path: Path, again: str) -> None:
-    """A hook that was done once is reviewed again, and this review asks a person."""
-    cheddar, inbox, used = FakeCheddar(), tmp_path / "i.sqlite", [5]
-    receiver = Receiver(Cheddar("ACME", KEY, cheddar.async_client()), inbox=inbox)
+@pytest.mark.parametrize("then", ["", "a look", "a failure and a look"])
+def test_what_a_person_resolves_is_not_done_until_the_review_is(
+    run: Run, tmp_path: Path, again: str, then: str
+) -> None:
+    """A hook that was done once is reviewed again, and this review asks a person.
+
+    The second look that the first review has planned asks too, before or after that.
+    """
+    cheddar, clock, inbox = FakeCheddar(faults={2: answer_lost}), Clock(), tmp_path / "i.sqlite"
+    client = cheddar.async_client(retries=0)
+    used: list[int | str] = [5]
+    receiver = Receiver(Cheddar("ACME", KEY, client), inbox=inbox, clock=clock)
 
     @receiver.review
     async def audit(review: Review) -> None:
         review.charge("A", used[-1])
+
+    def look() -> None:
+        clock.put_on(timedelta(minutes=6))
+        assert receiver.run(receiver.look_again()) == 1
 
     def deliver(body: bytes) -> int:
         return receiver.answer("POST", signed(body), body).status
@@ -227,7 +239,15 @@ def test_what_a_person_resolves_is_not_done_until_the_review_is(run: Run, tmp_pa
     else:
         body = cheddar.hook(activityDatetime="2030-03-01T01:00:00+00:00")
     cheddar.billed_charges[0]["eachAmount"] = "6.00"
+    if then == "a failure and a look":
+        used.append("no number")
+        assert deliver(body) == 500
+        used.pop()
+        look()
+        assert run(str(inbox), "resolve", key, "--accept").returncode == 1
     assert deliver(body) == 500
+    if then == "a look":
+        look()
     cheddar.billed_charges.clear()  # a person deletes the charge, and says that it isn't the review's
     assert run(str(inbox), "resolve", key, "--never-added", "--adding", "1").returncode == 0
     assert run(str(inbox), "list", "--state", "waiting").stdout.count("NORA") == 1

@@ -265,6 +265,21 @@ def test_an_event_loop_that_ends_while_it_opens_the_inbox(postgres_store: Postgr
     abandoned.close()
 
 
+async def test_nothing_is_left_of_an_opening_that_is_canceled(postgres_store: PostgresStore) -> None:
+    """A server may cancel the request that opens the inbox, at any time."""
+    inbox = postgres_store.inbox()
+    await inbox.open()
+    await inbox.close()
+    before = asyncio.all_tasks()
+    for number in range(120):
+        opening = asyncio.create_task(inbox.open())
+        await asyncio.sleep(number / 2000)
+        opening.cancel()
+        await asyncio.wait({opening})
+        await inbox.close()
+        assert asyncio.all_tasks() == before
+
+
 # The server stops.
 
 

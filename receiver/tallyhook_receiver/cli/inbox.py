@@ -227,11 +227,12 @@ def resolve(
 def _was_done(entries: Sequence[Entry]) -> bool:
     """Return whether the hook's last review was done, so that no other delivery will come.
 
-    It wasn't done if it asked a person itself, even if an earlier review of the same invoice was done.
+    It wasn't done if it asked a person itself, even if an earlier review of the same invoice was done. Second
+    looks don't count.
     """
     for entry in reversed(entries):
-        if isinstance(entry, Asked | Verified):
-            return isinstance(entry, Verified) or entry.is_second_look
+        if isinstance(entry, Asked | Verified) and not entry.is_second_look:
+            return isinstance(entry, Verified)
     return False
 
 

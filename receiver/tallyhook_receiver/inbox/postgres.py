@@ -141,9 +141,11 @@ class PostgresInbox:
             try:
                 # Wait until the pool is connected. An event loop that ends before that would hang.
                 await pool.open(wait=True, timeout=self._busy_seconds)
-            except psycopg.Error as error:
+            except BaseException as error:
                 await pool.close()
-                raise unavailable(error) from error
+                if isinstance(error, psycopg.Error):
+                    raise unavailable(error) from error
+                raise
             self._pool, self._loop = pool, asyncio.get_running_loop()
 
     async def close(self) -> None:

@@ -290,7 +290,8 @@ class Application:
 
     def _verified(self) -> Steps[None]:
         self.reading.require_no_doubt()
-        yield from self.reading.write(Verified(at=self.now(), look_again=self._look_again))
+        verified = Verified(at=self.now(), look_again=self._look_again, is_second_look=self.is_second_look)
+        yield from self.reading.write(verified)
 
     def _compare_paid(self) -> Steps[Outcome]:
         """Compare a paid invoice with the declaration, and return the outcome.

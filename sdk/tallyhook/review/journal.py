@@ -204,10 +204,12 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
     too old to arrive.
 
     If `look_again` is True, the answer to a request was lost, so the invoice is checked once more to be safe.
+    `is_second_look` is True if that check wrote the entry.
     """
 
     at: datetime
     look_again: bool = False
+    is_second_look: bool = False
 
     def __str__(self) -> str:
         return "verified" + (", but needs a second look" if self.look_again else "")
@@ -226,7 +228,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
     """A journal entry that is written when a person must decide.
 
     `stands` describes the invoice's content at this time, in lines of text. `is_second_look` is True if a
-    second look asked, which means that the hook was already acknowledged.
+    second look asked.
     """
 
     declaration: Declaration
