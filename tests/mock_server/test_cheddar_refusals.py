@@ -359,3 +359,39 @@ def test_people_on_a_free_plan_need_no_card(face: Face) -> None:
     assert face.post("customers/new", fields).status == 200
     change = face.on("customers/edit-subscription", "M2", {"planCode": "QUAY"})
     assert change.error == (412, EMPTY, "ccFirstName:isEmpty")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_charged"),
+    [
+        ({}, True),
+        ({"subscription[couponCode]": "SPRING"}, True),
+        ({"subscription[planCode]": "BUOY"}, False),
+        ({"subscription[planCode]": "BUOY", **ONE_TIME}, True),
+        ({"subscription[planCode]": "TRIAL"}, True),
+        ({"subscription[planCode]": "LATER"}, False),
+        ({"subscription[initialBillDate]": "2026-03-02"}, False),
+    ],
+)
+def test_a_sign_up_that_is_declined_creates_nobody(
+    face: Face, changes: dict[str, str | None], is_charged: bool
+) -> None:
+    product = face.state.products["HARBOUR"]
+    product.declining_zip = "99999"
+    terms = {"recurringChargeAmount": "5.00", "setupChargeAmount": "3.00", "setupChargeCode": "S"}
+    for code, handler in (("TRIAL", "now"), ("LATER", "no")):
+        fields = {"code": code, "name": code, "trialDays": "9", "setupChargeBillHandler": handler, **terms}
+        assert face.post("plans/new", fields).status == 200
+    before, redeemed = documents(face), product.redemptions.copy()
+    face.events.clear()
+    sent = new(code="M2", **{"subscription[ccZip]": "99999"}, **changes)
+    answer = face.post("customers/new", sent)
+    if not is_charged:
+        assert answer.status == 200
+        return
+    assert answer.error == (422, "The transaction was declined", "6000")
+    assert answer.root.tag == "error"
+    assert (documents(face), +product.redemptions, face.events) == (before, +redeemed, [])
+    answer = face.post("customers/new", {**sent, "subscription[ccZip]": "8000"})
+    assert answer.status == 200
+    assert answer.texts("//invoice/number")[-1] == "3"  # no number was used up

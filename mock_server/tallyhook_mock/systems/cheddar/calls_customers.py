@@ -112,7 +112,7 @@ class _Application(Value, frozen=True):
     card_details: dict[str, str]
     is_scheduled: bool
 
-    def create(self, call: Call) -> Customer:
+    def create(self, call: Call, *, may_be_declined: bool) -> Customer:
         customer = signup.new_customer(
             call.state,
             call.product,
@@ -130,13 +130,14 @@ class _Application(Value, frozen=True):
             is_tax_exempt=self.details.is_tax_exempt,
             card_details=self.card_details,
             is_scheduled=self.is_scheduled,
+            may_be_declined=may_be_declined,
         )
         paypal.ask(customer, call.origin)
         return customer
 
 
 def new(call: Call) -> str:
-    return call.answer(_application(call, call.parameters, set()).create(call))
+    return call.answer(_application(call, call.parameters, set()).create(call, may_be_declined=False))
 
 
 def import_(call: Call) -> str:
@@ -168,7 +169,8 @@ def import_(call: Call) -> str:
         _coupon(call, entry.level("subscription"), application.plan, coupons[application.coupon])
         codes.add(application.details.code)
         applications.append(application)
-    return customers_document([application.create(call) for application in applications], call.at)
+    created = [application.create(call, may_be_declined=True) for application in applications]
+    return customers_document(created, call.at)
 
 
 def _application(

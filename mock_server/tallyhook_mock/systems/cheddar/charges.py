@@ -31,6 +31,7 @@ __all__ = [
     "custom",
     "delete_charge",
     "discount",
+    "draft_one_time",
     "one_time_invoice",
     "setup_charge",
     "target",
@@ -124,7 +125,7 @@ def bill_at_once(
     state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
 ) -> Invoice:
     """Create a one-time invoice with `charges` and execute it. The invoice is kept even if it is not paid."""
-    invoice = _one_time(state, subscription, charges, at)
+    invoice = draft_one_time(state, subscription, charges, at)
     _put_beside(state, invoice)
     payments.execute(state, invoice, at)
     return invoice
@@ -135,13 +136,16 @@ def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, 
 
     If the payment fails, this raises a Refusal (422), and the invoice is not kept.
     """
-    invoice = _one_time(state, subscription, charges, at)
+    invoice = draft_one_time(state, subscription, charges, at)
     payment = payments.collect(state, invoice, invoice, at)
     _put_beside(state, invoice)
     payments.settle(state, invoice, at, payment)
 
 
-def _one_time(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> Invoice:
+def draft_one_time(
+    state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
+) -> Invoice:
+    """Return a draft of a one-time invoice with `charges`."""
     customer = subscription.customer
     number = state.next_invoice_number(customer.product)
     invoice = Invoice(

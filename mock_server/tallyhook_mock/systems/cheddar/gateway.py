@@ -3,7 +3,7 @@
 from tallyhook_mock.systems.cheddar.model import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 
-__all__ = ["APPROVED", "DECLINED", "FAILURES", "accepts", "failure", "validate"]
+__all__ = ["APPROVED", "DECLINED", "FAILURES", "accepts", "always_declines", "failure", "validate"]
 
 APPROVED = "SIMULATED approved payment"  # recorded
 DECLINED = "SIMULATED declined payment"  # inferred
@@ -57,15 +57,20 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 
 
 def accepts(customer: Customer) -> bool:
-    """Return whether the gateway accepts a customer's next charge. This uses up a planned decline, if any.
-
-    Cheddar's simulator can fail when an invoice is run (documented). It is not known how to trigger this
-    failure, so in the mock a `ccZip` that the catalogue chooses triggers it.
-    """
-    zip_code, payment = customer.product.declining_zip, customer.subscription.payment
-    if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:
+    """Return whether the gateway accepts a customer's next charge. This uses up a planned decline, if any."""
+    if always_declines(customer):
         return False
     if customer.declines > 0:
         customer.declines -= 1
         return False
     return True
+
+
+def always_declines(customer: Customer) -> bool:
+    """Return whether the gateway declines every charge of a customer's payment method.
+
+    Cheddar's simulator can fail when an invoice is run (documented). It is not known how to trigger this
+    failure, so in the mock a `ccZip` that the catalogue chooses triggers it.
+    """
+    zip_code, payment = customer.product.declining_zip, customer.subscription.payment
+    return bool(zip_code) and payment is not None and payment.details.get("ccZip") == zip_code

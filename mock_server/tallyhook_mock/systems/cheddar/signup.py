@@ -5,7 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.systems.cheddar import billing, gateway, payments, subscriptions
-from tallyhook_mock.systems.cheddar.charges import NewCharge, bill_at_once, custom, setup_charge
+from tallyhook_mock.systems.cheddar.charges import (
+    NewCharge,
+    bill_at_once,
+    custom,
+    draft_one_time,
+    setup_charge,
+)
 from tallyhook_mock.systems.cheddar.model import (
     Customer,
     Invoice,
@@ -40,13 +46,15 @@ def new_customer(
     is_tax_exempt: bool | None = None,
     card_details: Mapping[str, str] | None = None,
     is_scheduled: bool = True,
+    may_be_declined: bool = True,
 ) -> Customer:
     """Create a customer with a first subscription. Anything due now is billed at once.
 
     Without a trial or a later first bill date, the initial invoice is executed at once and a current invoice
     is opened. The initial invoice is never held, since there is no usage to review. `items` has the initial
     quantities by item code. If `is_scheduled` is false, the customer has no invoice, and nothing is billed
-    until a call sets a `changeBillDate` (documented).
+    until a call sets a `changeBillDate` (documented). If `may_be_declined` is false and the gateway declines
+    what is due at once, this raises a Refusal (422), and there is no customer (documented).
 
     Standing: inferred.
     """
@@ -66,11 +74,15 @@ def new_customer(
     first_bill = initial_bill_at or plan.first_bill(at, product.rules)
     if promotion is not None:
         subscriptions.redeem(subscription, promotion, coupon, at, max(first_bill, at))
+    if payment is not None and payment.needs_approval:
+        subscription.wait_for_paypal(at)
+    if not may_be_declined and _is_declined(state, subscription, first_bill, charges, at):
+        if promotion is not None:
+            product.redemptions[coupon] -= 1
+        raise gateway.failure("6000")
 
     state.add_customer(customer)
     edit_meta_data(state, customer, meta_data, at)
-    if payment is not None and payment.needs_approval:
-        subscription.wait_for_paypal(at)
     if not is_scheduled:
         state.emit("newSubscription", at, customer, subscription=subscription)
         return customer
@@ -146,6 +158,26 @@ def delete_all(state: State, product: Product, at: datetime) -> None:
 
 def code_in_use(code: str) -> Refusal:
     return invalid("code", "CustomerCodeNotUnique", f"Another customer already exists with code={code}")
+
+
+def _is_declined(
+    state: State,
+    subscription: Subscription,
+    first_bill: datetime,
+    charges: Iterable[NewCharge],
+    at: datetime,
+) -> bool:
+    """Return whether the gateway declines what a sign-up has to pay at once."""
+    if subscription.is_canceled or not gateway.always_declines(subscription.customer):
+        return False
+    setup = setup_charge(state, subscription.plan, at)
+    if first_bill <= at:
+        draft = billing.draft_invoice(state, subscription, at, at, is_initial=True)
+        draft.charges += (*setup, *(custom(state, new, at) for new in charges))
+        billing.close(state, draft)
+        return draft.total > 0
+    is_now = subscription.plan.setup_charge_bill_handler == "now"
+    return is_now and draft_one_time(state, subscription, setup, at).total > 0
 
 
 def _first_invoice(
