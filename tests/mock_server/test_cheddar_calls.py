@@ -385,6 +385,25 @@ def test_the_recurring_charge_of_a_long_plan_code_still_fits(face: Face) -> None
     assert made.text("/plans/plan/recurringChargeCode") == "P" * 26 + "_RECURRING"
 
 
+ONLY = {"subscription[planCode]": "ONLY", "subscription[ccCardCode]": "123"}
+
+
+def test_get_all_spans_all_products_if_none_is_named(face: Face) -> None:
+    assert face.post("customers/new", new(code="O1", **ONLY), product="STRICT").status == 200
+
+    def codes(path: str, query: dict[str, str] | None = None) -> list[str]:
+        return sorted(face.get(path, query).texts("//customer/@code"))
+
+    assert codes("customers/get-all") == ["M1", "O1"]
+    assert codes("customers/get-all", {"planCode": "ONLY"}) == ["O1"]
+    assert codes("customers/get-all/productCode/STRICT") == ["O1"]
+    assert codes("customers/get-all", {"productCode": "HARBOUR"}) == ["M1"]
+    for action in ("get", "list", "search"):
+        assert face.get(f"customers/{action}").error[0] == 400
+    unknown = face.get("customers/get-all", {"productCode": "OTHER"})
+    assert unknown.error[0] == 401
+
+
 def test_the_table_of_calls_is_complete() -> None:
     calls = {f"{controller}/{action}" for controller, actions in ROUTES.items() for action in actions}
     assert calls == {

@@ -117,7 +117,8 @@ def _carry_out(
     controller, action, path = _split(request.scope["raw_path"])
     actions = actions_of(controller)
     parameters = read(path, request.scope["query_string"], form)
-    product = _product(state, parameters, email)
+    is_of_all = (controller, action) == _OF_ALL_PRODUCTS
+    product = _product(state, parameters, email, needs_one=not is_of_all)
     # If a client leaves out the action, all that follows shifts, so the error is about a missing product.
     handle = handler(actions, action)
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
@@ -159,10 +160,10 @@ def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
     return controller, action, segments[2:]
 
 
-def _product(state: State, parameters: Parameters, email: str) -> Product:
+def _product(state: State, parameters: Parameters, email: str, *, needs_one: bool) -> Product:
     """Return the product that the call names by code, by id or by both. Raises a Refusal if there is none.
 
-    Every user may use all products.
+    If the call needs none and names none, the first product is returned. Every user may use all products.
     """
     code, written = parameters.text("productCode"), parameters.text("productId")
     if code and code not in state.products:
@@ -174,6 +175,8 @@ def _product(state: State, parameters: Parameters, email: str) -> Product:
         return product
     if code:
         return state.products[code]
+    if not needs_one and state.products:
+        return next(iter(state.products.values()))
     raise Refusal(400, "No product selected. Need a productId or productCode.")
 
 
@@ -188,7 +191,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "get": calls_customers.get,
         "get-all": calls_customers.get_all,
         "list": calls_customers.list_,
-        "search": calls_customers.get_all,
+        "search": calls_customers.search,
         "new": calls_customers.new,
         "import": calls_customers.import_,
         "edit": calls_customers.edit,
@@ -218,6 +221,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "get": calls_plans.get_promotions,
     },
 }
+_OF_ALL_PRODUCTS = ("customers", "get-all")  # needs no product (documented)
 ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in ROUTES[controller])
 
 

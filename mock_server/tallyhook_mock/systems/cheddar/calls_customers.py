@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
@@ -48,6 +48,7 @@ __all__ = [
     "paypal_revert",
     "remove_item_quantity",
     "run_outstanding",
+    "search",
     "set_item_quantity",
 ]
 
@@ -72,12 +73,19 @@ def get(call: Call) -> str:
     if "invoiceNumber" in parameters:
         invoice = call.invoice_numbered(parameters.text("invoiceNumber"))
         return call.answer(invoice.subscription.customer)
-    return get_all(call)
+    return search(call)
 
 
 def get_all(call: Call) -> str:
-    """Return the customers that pass the filters, in the requested order."""
-    return _listed(call)
+    """Return the customers that pass the filters, of all products if the call names none (documented)."""
+    if call.parameters.text("productCode") or call.parameters.text("productId"):
+        return search(call)
+    return _listed(call, call.state.everybody().values())
+
+
+def search(call: Call) -> str:
+    """Return the customers of the product that pass the filters, in the requested order."""
+    return _listed(call, call.state.customers(call.product))
 
 
 def list_(call: Call) -> str:
@@ -85,11 +93,11 @@ def list_(call: Call) -> str:
 
     Unlike `get_all`, this shows only each customer's current subscription and pending invoice (client).
     """
-    return _listed(call, has_history=False)
+    return _listed(call, call.state.customers(call.product), has_history=False)
 
 
-def _listed(call: Call, *, has_history: bool = True) -> str:
-    found = listed(call.state.customers(call.product), call.parameters, call.zone)
+def _listed(call: Call, customers: Iterable[Customer], *, has_history: bool = True) -> str:
+    found = listed(customers, call.parameters, call.zone)
     if not found:
         raise not_found("No customers found.")
     shown, page = paged(found, call.parameters)
