@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
@@ -234,6 +235,24 @@ def test_who_can_not_be_reached_is_said_in_one_line() -> None:
         assert (done.returncode, done.stdout) == (2, "")
         assert complaint in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["localhost:8421", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://"])
+def test_a_wrong_url_is_blamed_on_where_it_stands(url: str) -> None:
+    for done, where in (
+        (run("clock", mock=url), "TALLYHOOK_MOCK"),
+        (run("clock", "--mock", url, mock="http://127.0.0.1:8421"), "--mock"),
+    ):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"tallyhook: {where}: {url!r} is not a URL")
+
+
+@pytest.mark.parametrize("type", ["", "subscriptionBilable", "SubscriptionBillable", "customers/new"])
+def test_hooks_of_an_unknown_type_are_not_just_missing(server: Server, command: Command, type: str) -> None:
+    assert command.complains(2, "hooks", "list", "--type", type).startswith("type: one of newSubscription,")
+    assert httpx.get(f"{server.url}/_mock/hooks", params={"type": type}).status_code == 400
+    for known in ("subscriptionBillable", "CustomerCreated"):
+        assert command.gives("hooks", "list", "--type", known) == []
 
 
 def test_a_mock_that_speaks_tls_is_trusted_if_it_is_of_this_machine(

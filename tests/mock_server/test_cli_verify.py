@@ -122,6 +122,9 @@ def test_the_command_reads_what_was_saved(tmp_path: Path, monkeypatch: pytest.Mo
 
     asked = ("verify", str(body), "--signature", sign(BODY, KEY))
     assert command.complains(2, *asked) == "--key or the variable TALLYHOOK_KEYS is required"
+    for keys_given in (("",), (" ",), (KEY, "")):
+        options = [word for given in keys_given for word in ("--key", given)]
+        assert command.complains(2, *asked, *options).startswith("--key is empty")
     monkeypatch.setenv("TALLYHOOK_KEYS", f"{OTHER}, {KEY}")
     assert command.says(*asked) == "The signature is right, made with key 2.\n"
     assert command.says(*asked, "--key", KEY) == "The signature is right.\n"

@@ -123,8 +123,9 @@ def mock(
     from tallyhook_mock.server import NotifyingServer, bind, configure, own_process
     from tallyhook_mock.snapshot import SnapshotError
 
-    if hostname and not tls:
-        fail("--hostname works only with --tls", USAGE)
+    for option, is_given in (("--hostname", bool(hostname)), ("--tls-dir", tls_dir is not None)):
+        if is_given and not tls:
+            fail(f"{option} works only with --tls", USAGE)
     content = default_catalog() if catalog is None else _load(catalog)
     journal = None
     if state is not None:

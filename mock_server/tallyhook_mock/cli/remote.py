@@ -1,6 +1,7 @@
 """The commands' client for a running mock's control API."""
 
 import json
+import os
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -76,10 +77,11 @@ class Remote:
         try:
             parts = urlsplit(url)
             self._address = (parts.hostname or "", parts.port)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError
         except ValueError:
-            fail(f"--mock: {url!r} is not a URL such as {_URL}", USAGE)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            fail(f"--mock: {url!r} is not a URL such as {_URL}", USAGE)
+            given = "TALLYHOOK_MOCK" if url == os.environ.get("TALLYHOOK_MOCK") else "--mock"
+            fail(f"{given}: {url!r} is not a URL such as {_URL}", USAGE)
         self.url = url.rstrip("/")
         self._is_secure, self._path = parts.scheme == "https", parts.path.rstrip("/")
 

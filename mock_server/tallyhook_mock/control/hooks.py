@@ -24,7 +24,7 @@ from tallyhook_mock.control.requests import (
 )
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery, DeliveryState, Hook
-from tallyhook_mock.systems import policies
+from tallyhook_mock.systems import hook_types, policies
 
 __all__ = ["ROUTES"]
 
@@ -41,6 +41,8 @@ async def index(request: Request) -> JSONResponse:
         raise bad(f"system: one of {', '.join((CHEDDAR, *policies()))} is required")
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
         raise bad(f"state: one of {', '.join(DeliveryState)} is required")
+    if "type" in wanted and wanted["type"] not in hook_types():
+        raise bad(f"type: one of {', '.join(hook_types())} is required")
     log = mock_of(request).state.hooks.log.values()
     hooks = reversed(log) if wanted.get("order") == "newest" else log
     found, more = page(

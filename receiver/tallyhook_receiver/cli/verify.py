@@ -52,6 +52,8 @@ def verify(
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """
+    if not all(each.strip() for each in key):
+        fail("--key is empty: is the variable set that you pass?", USAGE)
     keys = key or _keys()
     content = _read(body)
     if headers is not None:
