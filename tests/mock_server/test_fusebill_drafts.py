@@ -554,3 +554,19 @@ def test_a_charge_that_is_sent_back_as_it_was_read_keeps_its_amount(
     edit = {**{name: charge[name] for name in named}, "unitPrice": unit, "operation": "Update"}
     changed = face.api("PATCH", "draftInvoices", {"id": number, "draftCharges": [edit]})
     assert changed["total"] == float(total)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", 7),
+        ("status", "Active"),
+        ("customerAccountStatus", "Good"),
+        ("currency", "usd"),
+        ("currency", "€"),
+    ],
+)
+def test_a_customer_that_would_differ_from_what_is_asked_is_not_made(
+    posting: Face, name: str, value: Any
+) -> None:
+    assert posting.refused("POST", "customers", {"companyName": "Eve", name: value}, 400)[0] == name
