@@ -539,3 +539,34 @@ def test_a_preview_is_refused_if_the_call_would_be(face: Face) -> None:
 def test_what_is_no_number_filters_nothing(posting: Face, number: str) -> None:
     path = f"Invoices?query=invoiceNumber:{number}"
     assert posting.refused("GET", path, None, 400)[0] == "query"
+
+
+@pytest.mark.parametrize(("unit", "total"), [(30, "142.26"), (60, "284.52")])
+def test_a_charge_that_is_sent_back_as_it_was_read_keeps_its_amount(
+    face: Face, unit: int, total: str
+) -> None:
+    face.server.advance_to("2026-12-11T00:00:00Z")
+    face.api("PUT", "SubscriptionProducts", {"id": product(face, "SEAT")["id"], "quantity": 9})
+    number = ready(face)[-1]["id"]
+    (charge,) = face.api("GET", f"draftInvoices/{number}")["draftCharges"]
+    assert (charge["amount"], charge["proratedUnitPrice"]) == (142.26, 20.32)  # 7 for 21 of 31 days
+    named = ("id", "name", "description", "quantity", "proratedUnitPrice", "draftDiscounts")
+    edit = {**{name: charge[name] for name in named}, "unitPrice": unit, "operation": "Update"}
+    changed = face.api("PATCH", "draftInvoices", {"id": number, "draftCharges": [edit]})
+    assert changed["total"] == float(total)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", 7),
+        ("status", "Active"),
+        ("customerAccountStatus", "Good"),
+        ("currency", "usd"),
+        ("currency", "€"),
+    ],
+)
+def test_a_customer_that_would_differ_from_what_is_asked_is_not_made(
+    posting: Face, name: str, value: Any
+) -> None:
+    assert posting.refused("POST", "customers", {"companyName": "Eve", name: value}, 400)[0] == name

@@ -1,5 +1,6 @@
 """The API's calls for customers and their purchases."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +26,7 @@ _CUSTOMERS: Columns = {
     "primaryEmail": lambda each: each.details.get("primaryEmail", ""),
     "status": lambda each: each.status,
 }
+_CURRENCY = re.compile("[A-Z]{3}")
 _DETAILS = ("firstName", "lastName", "primaryEmail", "reference")
 _CUSTOMER = (
     "id",
@@ -61,14 +63,19 @@ def overview(call: Call) -> Any:
 
 
 def create_customer(call: Call) -> Any:
-    """Create a customer, who begins as a draft (inferred). The statuses are documented."""
-    fields = Fields(call.body, _CUSTOMER)
+    """Create a customer, who begins as a draft (inferred). The statuses are documented.
+
+    Fields that only answers have are refused, because the new customer would not have their values.
+    """
+    fields = Fields(call.body, ("companyName", *_DETAILS, "currency", "autoPost"))
     details = {name: fields.text(name) or "" for name in _DETAILS}
     person = f"{details['firstName']} {details['lastName']}".strip()
     name = fields.text("companyName") or person or details["primaryEmail"]
     if not name:
         raise invalid("companyName", "a companyName, a name or a primaryEmail is required")
-    currency = fields.text("currency", most=3) or "USD"
+    currency = fields.text("currency") or "USD"
+    if not _CURRENCY.fullmatch(currency):
+        raise invalid("currency", "the code of a currency, such as USD, is required")
     new = NewCustomer(name, currency, None, fields.flag("autoPost", None), details, "Draft")
     return customer_document(rules.new_customer(call.state, new, call.at))
 

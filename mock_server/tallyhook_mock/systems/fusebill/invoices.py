@@ -144,10 +144,13 @@ def _charge(state: State, line: Line) -> DraftCharge:
 
 
 def _edited(charge: DraftCharge, edit: ChargeEdit) -> DraftCharge:
-    """Return the charge after an edit. A new unit price also changes the prorated price (inferred)."""
+    """Return the charge after an edit. A new unit price also changes the prorated price (inferred).
+
+    A prorated price that is sent back as it is shown, in cents, changes nothing.
+    """
     unit = charge.unit if edit.unit is None else edit.unit
     prorated = charge.prorated
-    if edit.prorated is not None:
+    if edit.prorated is not None and edit.prorated != cents(prorated):
         prorated = edit.prorated
     elif edit.unit is not None:
         prorated = prorated * unit / charge.unit if charge.unit else unit
