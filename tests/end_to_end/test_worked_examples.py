@@ -1121,3 +1121,45 @@ def test_a_setup_charge_at_a_change_without_a_period_is_on_the_first_bill_k30(
         hand.edit("ANN", planCode="NEW")
         hand.to("2026-06-03")
         assert hand.paid("ANN") == dated(_2026_05_02="50.00", _2026_06_03=bill)
+
+
+def test_a_period_that_carried_credit_paid_for_is_credited_k22_k76() -> None:
+    """150.00 is given. 60.00 of it is for June's bill, and what is carried then pays for August."""
+    with by_hand([SMALL, LARGE], start="2026-06-01") as hand:
+        hand.join("ANN", "SMALL")
+        hand.charge("ANN", "SORRY", "-150.00")
+        hand.to("2026-08-16T12:00:00Z")
+        hand.edit("ANN", planCode="LARGE")  # 90.00, less half of August's 60.00, less the 30.00 that is left
+        assert hand.paid("ANN") == dated(_2026_06_01="60.00", _2026_08_16="30.00")
+
+
+def test_a_refunded_payment_cannot_be_voided_too_k78() -> None:
+    with by_hand([MONTHLY], start="2026-05-01") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.done("invoices/refund", number=1)
+        for call in ("void", "refund", "void-or-refund"):
+            assert hand.call(f"invoices/{call}", number=1).status == 412
+        assert [amount for _, amount in hand.taken("ANN")] == money("-45.00", "45.00")
+
+
+def test_a_voided_transaction_is_not_told_as_settled_k105() -> None:
+    with by_hand([MONTHLY], start="2026-05-01") as hand, listening() as listener:
+        hand.server.listen(listener.url, ["transaction"])
+        hand.join("ANN", "MONTHLY")
+        hand.done("invoices/void", number=1)
+        hand.to("2026-05-03")
+        hand.server.settle()
+        told = [json.loads(hook.body)["subscription"]["invoice"]["transaction"] for hook in listener.received]
+        assert [made["amount"] for made in told] == ["45.00", "-45.00"]
+
+
+@pytest.mark.parametrize("lacking", [{}, {"ccExpiration": "04/2026"}], ids=["no card", "an expired card"])
+def test_a_bill_date_of_now_without_a_valid_card_is_refused_k4_k65(lacking: dict[str, str]) -> None:
+    trial = plan("TRIAL", "45.00", initialBillCount=60, paymentMethodIsRequired=False)
+    with by_hand([trial], start="2026-04-08") as hand:
+        hand.join("ANN", "TRIAL", card=bool(lacking), subscription=lacking)
+        hand.to("2026-05-20")
+        answer = hand.call("customers/edit-subscription", code="ANN", changeBillDate="now")
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        assert hand.taken("ANN") == []
+        assert hand.next_bill("ANN") == "2026-06-07"
