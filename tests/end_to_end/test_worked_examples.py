@@ -1163,3 +1163,40 @@ def test_a_bill_date_of_now_without_a_valid_card_is_refused_k4_k65(lacking: dict
         assert (answer.status, answer.errors) == (422, [("422", "6000")])
         assert hand.taken("ANN") == []
         assert hand.next_bill("ANN") == "2026-06-07"
+
+
+def ids_of_lines(hand: ByHand, number: int) -> dict[str, list[str]]:
+    """The ids of an invoice's lines, by code."""
+    found: dict[str, list[str]] = {}
+    for invoice in hand.customer("ANN").iter("invoice"):
+        if invoice.findtext("number") == str(number):
+            for charge in invoice.iter("charge"):
+                found.setdefault(charge.get("code"), []).append(charge.get("id"))
+    return found
+
+
+def test_a_discount_follows_what_changes_on_an_outstanding_invoice_k81() -> None:
+    """Half of everything. Lines keep their ids, and only custom charges can be deleted."""
+    half = {"name": "Half", "percentage": "50", "coupons": [{"code": "HALF"}]}
+    with by_hand([GIGABYTES], start="2026-05-01", promotions=[half]) as hand:
+        hand.join("ANN", "GIGA", subscription={"couponCode": "HALF"})
+        hand.decline("ANN")
+        hand.to("2026-06-01")
+        before = ids_of_lines(hand, 2)
+        held = {"invoicePeriod": "outstanding"}
+        hand.charge("ANN", "EXTRA", "10.00", **held)
+        assert hand.bills("ANN")[1].total == Decimal("15.00")
+        hand.set("ANN", "GB", 3, **held)
+        assert hand.bills("ANN")[1].total == Decimal("18.00")
+        ids = ids_of_lines(hand, 2)
+        assert ids["GIGA_RECURRING"] == before["GIGA_RECURRING"]
+        assert (
+            len({number for numbers in ids.values() for number in numbers}) == 6
+        )  # three lines, three credits
+        for number in (*ids["GIGA_RECURRING"], *ids["GB"]):
+            answer = hand.call("customers/delete-charge", code="ANN", chargeId=number, **held)
+            assert answer.status == 404
+        for number in ids["EXTRA"]:
+            hand.call("customers/delete-charge", code="ANN", chargeId=number, **held)
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_01="10.00", _2026_06_03="13.00")
