@@ -275,7 +275,12 @@ def added_to_outstanding(hand: ByHand) -> Any:
 
 def removed_below_zero(hand: ByHand) -> Any:
     hand.join("ANN", "USE")
-    return hand.call("customers/remove-item-quantity", code="ANN", itemCode="GB", quantity=1).status
+    hand.set("ANN", "GB", 3)
+    left = []
+    for removed in (1, 5):
+        hand.call("customers/remove-item-quantity", code="ANN", itemCode="GB", quantity=removed)
+        left.append(hand.quantity("ANN", "GB"))
+    return left
 
 
 def empty_meta_data(hand: ByHand) -> Any:
@@ -369,7 +374,7 @@ RESULTS: dict[str, tuple[Any, ...]] = {
     "new_address_while_declined": (1, 2),
     "waived_by": ([Decimal("-20.00"), Decimal("-6.00")], [Decimal("-26.00")]),
     "added_to_outstanding": (Decimal("30.00"), Decimal("26.00")),
-    "removed_below_zero": (412, 200),
+    "removed_below_zero": ([2, 2], [2, 0]),
     "empty_meta_data": (0, 1),
     "canceled_again": (200, 412),
 }

@@ -1200,3 +1200,16 @@ def test_a_discount_follows_what_changes_on_an_outstanding_invoice_k81() -> None
             hand.call("customers/delete-charge", code="ANN", chargeId=number, **held)
         hand.to("2026-06-03")
         assert hand.paid("ANN") == dated(_2026_05_01="10.00", _2026_06_03="13.00")
+
+
+def test_a_quantity_on_an_outstanding_invoice_changes_its_own_line_k20() -> None:
+    both = plan("BOTH", "20.00", items=[item("GB", "2.00"), item("CALL", "0.50")])
+    with by_hand([both], start="2026-05-01") as hand:
+        hand.join("ANN", "BOTH")
+        hand.set("ANN", "GB", 3)
+        hand.set("ANN", "CALL", 10)
+        hand.decline("ANN")
+        hand.to("2026-06-01")
+        hand.set("ANN", "GB", 4, invoicePeriod="outstanding")
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_01="20.00", _2026_06_03="33.00")
