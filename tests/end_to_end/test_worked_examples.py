@@ -1121,3 +1121,95 @@ def test_a_setup_charge_at_a_change_without_a_period_is_on_the_first_bill_k30(
         hand.edit("ANN", planCode="NEW")
         hand.to("2026-06-03")
         assert hand.paid("ANN") == dated(_2026_05_02="50.00", _2026_06_03=bill)
+
+
+def test_a_period_that_carried_credit_paid_for_is_credited_k22_k76() -> None:
+    """150.00 is given. 60.00 of it is for June's bill, and what is carried then pays for August."""
+    with by_hand([SMALL, LARGE], start="2026-06-01") as hand:
+        hand.join("ANN", "SMALL")
+        hand.charge("ANN", "SORRY", "-150.00")
+        hand.to("2026-08-16T12:00:00Z")
+        hand.edit("ANN", planCode="LARGE")  # 90.00, less half of August's 60.00, less the 30.00 that is left
+        assert hand.paid("ANN") == dated(_2026_06_01="60.00", _2026_08_16="30.00")
+
+
+def test_a_refunded_payment_cannot_be_voided_too_k78() -> None:
+    with by_hand([MONTHLY], start="2026-05-01") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.done("invoices/refund", number=1)
+        for call in ("void", "refund", "void-or-refund"):
+            assert hand.call(f"invoices/{call}", number=1).status == 412
+        assert [amount for _, amount in hand.taken("ANN")] == money("-45.00", "45.00")
+
+
+def test_a_voided_transaction_is_not_told_as_settled_k105() -> None:
+    with by_hand([MONTHLY], start="2026-05-01") as hand, listening() as listener:
+        hand.server.listen(listener.url, ["transaction"])
+        hand.join("ANN", "MONTHLY")
+        hand.done("invoices/void", number=1)
+        hand.to("2026-05-03")
+        hand.server.settle()
+        told = [json.loads(hook.body)["subscription"]["invoice"]["transaction"] for hook in listener.received]
+        assert [made["amount"] for made in told] == ["45.00", "-45.00"]
+
+
+@pytest.mark.parametrize("lacking", [{}, {"ccExpiration": "04/2026"}], ids=["no card", "an expired card"])
+def test_a_bill_date_of_now_without_a_valid_card_is_refused_k4_k65(lacking: dict[str, str]) -> None:
+    trial = plan("TRIAL", "45.00", initialBillCount=60, paymentMethodIsRequired=False)
+    with by_hand([trial], start="2026-04-08") as hand:
+        hand.join("ANN", "TRIAL", card=bool(lacking), subscription=lacking)
+        hand.to("2026-05-20")
+        answer = hand.call("customers/edit-subscription", code="ANN", changeBillDate="now")
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        assert hand.taken("ANN") == []
+        assert hand.next_bill("ANN") == "2026-06-07"
+
+
+def ids_of_lines(hand: ByHand, number: int) -> dict[str, list[str]]:
+    """The ids of an invoice's lines, by code."""
+    found: dict[str, list[str]] = {}
+    for invoice in hand.customer("ANN").iter("invoice"):
+        if invoice.findtext("number") == str(number):
+            for charge in invoice.iter("charge"):
+                found.setdefault(charge.get("code"), []).append(charge.get("id"))
+    return found
+
+
+def test_a_discount_follows_what_changes_on_an_outstanding_invoice_k81() -> None:
+    """Half of everything. Lines keep their ids, and only custom charges can be deleted."""
+    half = {"name": "Half", "percentage": "50", "coupons": [{"code": "HALF"}]}
+    with by_hand([GIGABYTES], start="2026-05-01", promotions=[half]) as hand:
+        hand.join("ANN", "GIGA", subscription={"couponCode": "HALF"})
+        hand.decline("ANN")
+        hand.to("2026-06-01")
+        before = ids_of_lines(hand, 2)
+        held = {"invoicePeriod": "outstanding"}
+        hand.charge("ANN", "EXTRA", "10.00", **held)
+        assert hand.bills("ANN")[1].total == Decimal("15.00")
+        hand.set("ANN", "GB", 3, **held)
+        assert hand.bills("ANN")[1].total == Decimal("18.00")
+        ids = ids_of_lines(hand, 2)
+        assert ids["GIGA_RECURRING"] == before["GIGA_RECURRING"]
+        assert (
+            len({number for numbers in ids.values() for number in numbers}) == 6
+        )  # three lines, three credits
+        for number in (*ids["GIGA_RECURRING"], *ids["GB"]):
+            answer = hand.call("customers/delete-charge", code="ANN", chargeId=number, **held)
+            assert answer.status == 404
+        for number in ids["EXTRA"]:
+            hand.call("customers/delete-charge", code="ANN", chargeId=number, **held)
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_01="10.00", _2026_06_03="13.00")
+
+
+def test_a_quantity_on_an_outstanding_invoice_changes_its_own_line_k20() -> None:
+    both = plan("BOTH", "20.00", items=[item("GB", "2.00"), item("CALL", "0.50")])
+    with by_hand([both], start="2026-05-01") as hand:
+        hand.join("ANN", "BOTH")
+        hand.set("ANN", "GB", 3)
+        hand.set("ANN", "CALL", 10)
+        hand.decline("ANN")
+        hand.to("2026-06-01")
+        hand.set("ANN", "GB", 4, invoicePeriod="outstanding")
+        hand.to("2026-06-03")
+        assert hand.paid("ANN") == dated(_2026_05_01="20.00", _2026_06_03="33.00")
