@@ -379,6 +379,39 @@ def test_a_journal_with_a_line_that_was_cut_goes_on(tmp_path: Path) -> None:
         FileJournal(path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size")
+@pytest.mark.parametrize("room", [0, 1, 40])
+def test_a_journal_whose_disk_was_full_goes_on(tmp_path: Path, room: int) -> None:
+    """The same process goes on, or another one."""
+    program = """
+import resource, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tallyhook.audit import FileJournal
+from tallyhook.audit.journal import Running
+
+path, room = Path(sys.argv[1]), int(sys.argv[2])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal, entry = FileJournal(path), Running(window="w", at=datetime.now(UTC))
+journal.append(entry)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, most))
+try:
+    journal.append(entry)
+except OSError:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert journal.entries("w") == [entry]
+    journal.append(entry)
+    assert FileJournal(path).entries("w") == journal.entries("w") == [entry, entry]
+    print("as it should be")
+"""
+    path = tmp_path / "audit.jsonl"
+    command = [sys.executable, "-c", program, str(path), str(room)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.stdout, ran.stderr) == ("as it should be\n", "")
+    assert len(FileJournal(path).entries("w")) == 2
+
+
 def test_the_program_for_cron(stage: Stage, tmp_path: Path) -> None:
     url = json.dumps(stage.server.url)
     (tmp_path / "accounts.toml").write_text(

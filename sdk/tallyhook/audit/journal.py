@@ -122,10 +122,16 @@ class FileJournal:
 
     def append(self, entry: Entry) -> None:
         is_new = not self._path.exists()
-        with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with self._path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                left = memoryview(msgspec.json.encode(entry) + b"\n")
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                file.truncate(end)  # or else the next entry would be written into this line
+                raise
         if is_new:
             folder = os.open(self._path.parent, os.O_RDONLY)
             try:
