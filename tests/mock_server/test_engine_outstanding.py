@@ -23,6 +23,7 @@ from .cheddar_face import START as FACE_START
 from .engine_world import DAY, HOUR, START, World
 
 SECOND_MONTH = add_months(START, 1)
+CARD_AGAIN = {name[len("subscription[") : -1]: value for name, value in CARD.items()}
 
 
 def test_a_declined_one_time_invoice_stands_behind_the_period_that_ended() -> None:
@@ -151,6 +152,25 @@ def test_a_late_reactivation_takes_custom_charges_over_and_neither_usage_nor_wha
     assert (waiting.state, waiting.collected) == (InvoiceState.PAID, Decimal("24.00"))
 
 
+@pytest.mark.parametrize("amount", ["-7.50", "7.50"])
+@pytest.mark.parametrize("description", ["Waived", "waived", ""])
+@pytest.mark.parametrize(
+    "again", [CARD_AGAIN, {"changeBillDate": "now"}, {"planCode": "JETTY", **CARD_AGAIN}]
+)
+def test_a_late_reactivation_takes_a_charge_over_however_it_is_described(
+    amount: str, description: str, again: dict[str, str]
+) -> None:
+    face = Face()
+    customer = face.customer()
+    added = {"chargeCode": "OIL", "quantity": "1", "eachAmount": amount, "description": description}
+    assert face.on("customers/add-charge", "M1", added).status == 200
+    face.on("customers/cancel", "M1")
+    face.play(FACE_START + 40 * DAY)
+    assert face.on("customers/edit-subscription", "M1", again).status == 200
+    lines = [line for made in customer.invoices for line in made.lines() if line.code == "OIL"]
+    assert [(line.amount, line.description) for line in lines] == [(Decimal(amount), description)]
+
+
 def test_a_bill_date_in_the_future_reopens_what_lapsed_and_leaves_it_canceled() -> None:
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
@@ -177,7 +197,6 @@ def test_a_transaction_keeps_the_payment_method_by_which_it_was_made() -> None:
 
 
 DEAR = {"chargeCode": "MAST", "quantity": "1", "eachAmount": "90.00"}
-CARD_AGAIN = {name[len("subscription[") : -1]: value for name, value in CARD.items()}
 
 
 def told(customer: Customer) -> list[tuple[int, str, Decimal]]:

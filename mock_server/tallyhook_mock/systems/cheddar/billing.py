@@ -225,7 +225,8 @@ def waive(state: State, invoice: Invoice, at: datetime) -> None:
         amount = left if rules.waived_by == "one" and line.amount > 0 else min(line.amount, left)
         if amount > 0:
             left -= amount
-            waived = custom(state, NewCharge(line.code, ONE, -amount, WAIVED), at)
+            new = NewCharge(line.code, ONE, -amount, WAIVED)
+            waived = replace(custom(state, new, at), waives=True)
             invoice.charges += (waived,)
             note = f"{waived.code} {amount_text(waived.each_amount)}"
             customer = invoice.subscription.customer
@@ -339,11 +340,7 @@ def _reopened(pending: Invoice) -> Invoice:
     """
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
-    added = (
-        charge
-        for charge in pending.charges
-        if charge.type is ChargeType.CUSTOM and charge.description != WAIVED
-    )
+    added = (charge for charge in pending.charges if charge.type is ChargeType.CUSTOM and not charge.waives)
     return replace(pending, state=InvoiceState.OPEN, charges=tuple(added), credits=(), promotion=None)
 
 

@@ -82,6 +82,7 @@ class Charge(Value, frozen=True):
     description: str
     created: datetime
     is_own_money: bool = False  # a carried or prorated credit for money that the customer has paid
+    waives: bool = False  # a credit that waives a charge
 
     @property
     def amount(self) -> Decimal:
