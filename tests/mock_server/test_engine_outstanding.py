@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -135,8 +136,21 @@ def test_what_becomes_due_after_a_cancellation_waits_until_it_is_run() -> None:
     assert customer.subscription.current.billing_at == add_months(world.now, 1)
 
 
-def test_a_late_reactivation_takes_custom_charges_over_and_neither_usage_nor_what_was_waived() -> None:
+@pytest.mark.parametrize("rule", ["each", "one"])
+@pytest.mark.parametrize(
+    ("is_waived", "later", "collected"),
+    [
+        (False, None, "24.00"),
+        (True, None, "20.00"),
+        (True, "3.00", "23.00"),
+        (True, "-3.00", "17.00"),
+    ],
+)
+def test_a_late_reactivation_takes_custom_charges_over_and_neither_usage_nor_what_was_waived(
+    rule: Literal["each", "one"], is_waived: bool, later: str | None, collected: str
+) -> None:
     world = World()
+    world.product.rules = replace(world.product.rules, waived_by=rule)
     customer = world.customer("C1", world.plan("FLAT", "20.00", items={"GB": ("0", "2.00")}))
     usage.set_quantity(world.state, customer, "GB", Decimal(3), outstanding=False, at=world.now)
     new = NewCharge("EXTRA", Decimal(1), Decimal(4))
@@ -146,10 +160,14 @@ def test_a_late_reactivation_takes_custom_charges_over_and_neither_usage_nor_wha
     waiting = customer.subscription.outstanding
     assert waiting is not None
     assert waiting.total == Decimal("30.00")
-    billing.waive(world.state, waiting, world.now)
-    assert waiting.total == 0
+    if is_waived:
+        billing.waive(world.state, waiting, world.now)
+        assert waiting.total == 0
+    if later is not None:
+        new = NewCharge("LATER", Decimal(1), Decimal(later))
+        charges.add_charge(world.state, customer, new, outstanding=True, at=world.now)
     subscriptions.change(world.state, customer, payment=world.card(), at=world.now)
-    assert (waiting.state, waiting.collected) == (InvoiceState.PAID, Decimal("24.00"))
+    assert (waiting.state, waiting.collected) == (InvoiceState.PAID, Decimal(collected))
 
 
 @pytest.mark.parametrize("amount", ["-7.50", "7.50"])

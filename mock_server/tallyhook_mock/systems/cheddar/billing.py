@@ -336,11 +336,12 @@ def _reopened(pending: Invoice) -> Invoice:
     """Return an open copy of a pending invoice.
 
     If the bill date passed during a cancellation, the copy keeps custom charges and credits, but no other
-    lines.
+    lines, and nothing that was there when the invoice was waived (a waiver can't be undone, staff 2016).
     """
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
-    added = (charge for charge in pending.charges if charge.type is ChargeType.CUSTOM and not charge.waives)
+    waived = max((count for count, charge in enumerate(pending.charges, 1) if charge.waives), default=0)
+    added = (charge for charge in pending.charges[waived:] if charge.type is ChargeType.CUSTOM)
     return replace(pending, state=InvoiceState.OPEN, charges=tuple(added), credits=(), promotion=None)
 
 
