@@ -324,9 +324,11 @@ class BaseClient(_Base[httpx.Client]):
         An http client that you passed is left open.
         """
         if self._is_ours:
-            if self._home == self._here():
-                self._http.close()
+            # Replaced first, because other threads may call in the meantime.
+            old, home = self._http, self._home
             self._http, self._home = self._make(), self._here()
+            if home == self._here():
+                old.close()
 
     def close(self) -> None:
         """Close the client. Later calls raise UnusableClient.
@@ -400,8 +402,10 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         An http client that you passed is left open.
         """
         if self._is_ours:
-            await self._let_go()
+            # Replaced first, because other tasks may call in the meantime.
+            old, home = self._http, self._home
             self._http, self._home = self._make(), None
+            await self._let_go(old, home)
 
     async def aclose(self) -> None:
         """Close the client. Later calls raise UnusableClient.
@@ -410,11 +414,11 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         """
         self._is_closed = True
         if self._is_ours:
-            await self._let_go()
+            await self._let_go(self._http, self._home)
 
-    async def _let_go(self) -> None:
-        if self._home in (None, self._here()):
-            await self._http.aclose()
+    async def _let_go(self, http: httpx.AsyncClient, home: object) -> None:
+        if home in (None, self._here()):
+            await http.aclose()
 
     async def __aenter__(self) -> Self:
         self._reopen()

@@ -487,6 +487,33 @@ async def test_a_closed_client_opens_again_when_it_is_entered(kind: Kind) -> Non
     assert len(server.requests) == 2
 
 
+async def test_a_client_that_disconnects_is_never_closed(kind: Kind) -> None:
+    """Other threads and tasks may call it in the meantime."""
+    seen: list[bool] = []
+
+    class Transport(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=DOCUMENT)
+
+        def close(self) -> None:
+            seen.append(client.is_closed)
+            assert client.get_customer("C1").code == "C1"
+
+    class AsyncTransport(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=DOCUMENT)
+
+        async def aclose(self) -> None:
+            seen.append(client.is_closed)
+            assert (await client.get_customer("C1")).code == "C1"
+
+    through: Any = Transport() if kind is Client else AsyncTransport()
+    client: Any = kind("ACME", "u", "p", transport=through)
+    await done(client.get_customer("C1"))
+    await done(client.disconnect())
+    assert seen == [False]
+
+
 async def test_a_closed_client_of_ones_own(kind: Kind) -> None:
     http: Any = own(kind)
     client = kind("ACME", "u", "p", base_url="http://127.0.0.1:9", http=http)
