@@ -20,7 +20,7 @@ from typing import Any
 __all__ = ["SnapshotError", "pack", "read_file", "unpack", "write_file"]
 
 _NAME = b"tallyhook world "
-FORMAT = 3
+FORMAT = 4
 _RULES = ("tallyhook_mock.core.", "tallyhook_mock.systems.")
 _SHELL = (
     "tallyhook_mock.clock",

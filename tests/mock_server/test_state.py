@@ -5,7 +5,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from decimal import Decimal
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -291,7 +290,7 @@ def test_one_process_at_a_time_has_a_file(tmp_path: Path) -> None:
         (b"PK\x03\x04", "not a snapshot"),
         (b"tallyhook world 999\n\n", "newer version"),
         (pack({"a": 1})[:-1], "damaged"),
-        (pack({"a": Decimal(1)}).replace(b"tallyhook world 3", b"tallyhook world 1"), "older version"),
+        (b"tallyhook world 1\n\n", "older version"),
     ],
 )
 def test_a_file_that_is_none_is_refused(written: bytes, why: str, tmp_path: Path) -> None:
