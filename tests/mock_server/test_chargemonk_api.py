@@ -114,9 +114,7 @@ def test_an_invoice_names_the_plan_of_its_term() -> None:
 @pytest.mark.parametrize(
     ("waits", "told"), [(False, ["YEARLY", "MONTHLY"]), (True, ["YEARLY", "YEARLY", "MONTHLY"])]
 )
-def test_an_invoice_in_advance_names_the_plan_of_the_terms_that_it_pays(
-    waits: bool, told: list[str]
-) -> None:
+def test_an_invoice_in_advance_names_the_plan_of_the_terms_that_it_pays(waits: bool, told: list[str]) -> None:
     yearly = {"code": "YEARLY", "price": "500.00", "termMonths": 12}
     monthly = {"code": "MONTHLY", "price": "50.00"}
     with serve(catalog(plans=[monthly, yearly]), start=START) as server:
