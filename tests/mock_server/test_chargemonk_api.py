@@ -111,6 +111,23 @@ def test_an_invoice_names_the_plan_of_its_term() -> None:
         api.http.close()
 
 
+@pytest.mark.parametrize(
+    ("waits", "told"), [(False, ["YEARLY", "MONTHLY"]), (True, ["YEARLY", "YEARLY", "MONTHLY"])]
+)
+def test_an_invoice_in_advance_names_the_plan_of_the_terms_that_it_pays(waits: bool, told: list[str]) -> None:
+    yearly = {"code": "YEARLY", "price": "500.00", "termMonths": 12}
+    monthly = {"code": "MONTHLY", "price": "50.00"}
+    with serve(catalog(plans=[monthly, yearly]), start=START) as server:
+        api = Api(server)
+        api.control("/term", {"planCode": "YEARLY"})
+        api.control("/advance-invoice", {"terms": 1})
+        if waits:  # what waits is invoiced when the term that is paid in advance begins
+            api.control("/charges", {"description": "Lamp", "amount": "5.00"})
+        server.advance("1mo")
+        assert [each["planId"] for each in api.call("listInvoices")["list"]["invoice"]] == told
+        api.http.close()
+
+
 @pytest.mark.parametrize("why", ["canceled", "ended", "last term", "last term in advance"])
 def test_who_gets_no_invoice_any_more_has_no_next_billing_and_takes_no_charge(why: str) -> None:
     plans = [{"code": "MONTHLY", "price": "50.00", "billingCycles": 2}]

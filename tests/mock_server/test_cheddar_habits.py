@@ -69,6 +69,31 @@ def test_an_expired_card_is_replaced_by_a_whole_one(face: Face, fields: dict[str
     ]
 
 
+@pytest.mark.parametrize(
+    ("plan", "fields", "missing"),
+    [
+        ("JETTY", {}, "ccFirstName"),
+        ("JETTY", {"ccZip": "8300"}, "ccFirstName"),
+        ("QUAY", {"ccFirstName": "Ada", "ccLastName": "L"}, "ccNumber"),
+        ("JETTY", {"gatewayToken": "tok", "ccType": "visa"}, None),
+        ("BUOY", {}, None),
+        ("BUOY", {"ccZip": "8300"}, None),
+    ],
+)
+def test_a_paid_plan_needs_a_card_that_has_not_expired(
+    face: Face, plan: str, fields: dict[str, str], missing: str | None
+) -> None:
+    face.play(face.now + 15 * DAY)
+    face.customer("M2", **{"subscription[ccExpiration]": f"{face.now:%m/%Y}"})
+    face.play(face.now + 25 * DAY)
+    answer = face.on("customers/edit-subscription", "M2", {"planCode": plan, **fields})
+    if missing is None:
+        assert answer.status == 200
+        assert answer.texts("//plan/@code")[0] == plan
+    else:
+        assert answer.error == (412, "A value is required", f"{missing}:isEmpty")
+
+
 def test_a_zip_code_alone_can_make_the_gateway_refuse(face: Face) -> None:
     answer = face.on("customers/edit", "M1", {"subscription[ccZip]": "06000"})
     assert answer.error == (422, "The transaction was declined", "6000")

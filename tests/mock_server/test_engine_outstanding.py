@@ -245,6 +245,33 @@ def test_a_plan_that_wakes_before_the_bill_date_bills_as_if_nothing_was_canceled
     assert not any(each.is_canceled for each in canceled.subscriptions)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "declines", "canceled", "woken"),
+    [
+        ("JETTY", "QUAY", 0, 10, 15),
+        ("QUAY", "JETTY", 0, 10, 15),
+        ("BUOY", "QUAY", 0, 10, 15),
+        ("JETTY", "QUAY", 0, 10, 45),
+        ("BUOY", "QUAY", 0, 10, 45),
+        ("JETTY", "QUAY", 1, 32, 33),
+        ("JETTY", "QUAY", 1, 32, 75),
+    ],
+)
+def test_a_plan_that_wakes_is_told_as_a_reactivation_and_then_a_change(
+    old: str, new: str, declines: int, canceled: int, woken: int
+) -> None:
+    face = Face()
+    customer = face.customer(**{"subscription[planCode]": old})
+    customer.declines = declines
+    face.play(FACE_START + canceled * DAY)
+    face.on("customers/cancel", "M1")
+    face.play(FACE_START + woken * DAY)
+    face.events.clear()
+    assert face.on("customers/edit-subscription", "M1", {"planCode": new}).status == 200
+    kinds = [event.kind for event in face.events if event.kind.startswith("subscription")]
+    assert kinds == ["subscriptionReactivated", "subscriptionChanged"]
+
+
 @pytest.mark.parametrize("card", [{}, CARD_AGAIN])
 def test_a_declined_change_of_plan_wakes_nobody(card: dict[str, str]) -> None:
     face = Face()

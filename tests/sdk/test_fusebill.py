@@ -11,7 +11,7 @@ import pytest
 from tests.sdk.scripted import Ask, Script, answer, asking
 
 from tallyhook import NoAnswer, errors
-from tallyhook.errors import APIError, DecodeError
+from tallyhook.errors import APIError, DecodeError, WrongDocument
 from tallyhook.fusebill import (
     AsyncClient,
     BillingPeriodDefinition,
@@ -75,6 +75,25 @@ async def test_the_definition_of_a_subscription(ask: Ask, subscription: int | Su
     found = await ask(script, "get_billing_period_definition_by_subscription", subscription)
     assert str(script.requests[0].url) == f"{ROOT}/billingPeriodDefinitions/GetBySubscription/31"
     assert (found.id, found.customer_id) == (12, 7)
+
+
+@pytest.mark.parametrize(
+    "subscriptions",
+    [
+        '[{"planCode": "BOX"}]',
+        '[{"id": 32}, {"planCode": "BOX"}]',
+        '{"results": [{"uri": "u"}]}',
+        '{"uri": "u", "count": 2}',
+        '{"results": []}',
+    ],
+)
+async def test_a_definition_may_list_its_subscriptions_in_another_form(ask: Ask, subscriptions: str) -> None:
+    """The form of this list is inferred."""
+    body = f'{{"id": 12, "customerId": 7, "subscriptions": {subscriptions}}}'
+    assert (await ask(Script(answer(body)), "get_billing_period_definition_by_subscription", 31)).id == 12
+    assert (await ask(Script(answer(body)), "move_subscription", 31, to=12)).id == 12
+    with pytest.raises(WrongDocument):
+        await ask(Script(answer(body)), "move_subscription", 31, to=13)
 
 
 async def test_a_new_definition(ask: Ask) -> None:

@@ -115,7 +115,8 @@ class Fusebill:
     def windows(self, now: datetime) -> Iterator[Window]:
         """Yield a window for each draft invoice that has a product from `items`.
 
-        If a draft or a page of drafts can't be read, raises LookupError after the windows of the others.
+        If a draft can't be read, raises LookupError after the windows of all others. So does a page of drafts
+        that can't be read, but the pages after it aren't read.
         """
         drafts: list[int | None] = []
         unreadable: list[Error] = []

@@ -412,9 +412,9 @@ def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
 
 @dataclass(frozen=True, slots=True)
 class _DefinitionOf:
-    """Matches a definition that has this subscription, or that lists no subscriptions.
+    """Matches a definition that lists this subscription, or doesn't list the ids of all its subscriptions.
 
-    If `definition_id` is not None, the definition must have this id.
+    The form of the list is inferred. If `definition_id` is not None, the definition must have this id.
     """
 
     subscription_id: int
@@ -422,7 +422,8 @@ class _DefinitionOf:
 
     def is_of(self, found: BillingPeriodDefinition) -> bool:
         listed = [each.id for each in found.subscriptions]
-        return self.definition_id in (None, found.id) and (not listed or self.subscription_id in listed)
+        may_be_there = not listed or None in listed or self.subscription_id in listed
+        return may_be_there and self.definition_id in (None, found.id)
 
 
 def _paged(page_number: int) -> Pairs:

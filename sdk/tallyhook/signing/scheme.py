@@ -52,9 +52,8 @@ def header(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(wanted)  # most frameworks use lower-case names
     if value is None:
         value = next((value for key, value in headers.items() if key.lower() == wanted), "")
-    return value.strip(
-        " \t\r\n"
-    )  # a letter in UTF-8 that was decoded as Latin-1 may end in other white space
+    # No other white space: a letter in UTF-8 that was decoded as Latin-1 may end in it.
+    return value.strip(" \t\r\n")
 
 
 def as_bytes(text: str | bytes) -> bytes:

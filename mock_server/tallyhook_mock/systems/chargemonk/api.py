@@ -203,7 +203,7 @@ def _invoice(state: State, bill: Bill) -> dict[str, Any]:
     sent = int(bill.at.timestamp())
     return {
         "invoiceId": f"INV{bill.number}",
-        "planId": subscription.plan_at(bill.at).code,
+        "planId": subscription.plan_at(bill.lines[0].start or bill.at).code,
         "invoiceNumber": bill.number,
         "invoiceStatus": "success",
         "invoiceTotal": amount_text(bill.total),

@@ -378,8 +378,12 @@ def _change(call: Call, customer: Customer, terms: Parameters) -> _Change:
     plan = _plan(call, terms)
     payment = None
     known = customer.subscription.payment
-    if is_given(terms, known) or (plan is not None and _must_pay(plan) and known is None):
-        payment = read_payment(terms, call.product, call.state.ids, call.at, customer=customer)
+    has_valid = known is not None and not known.has_expired(call.at)
+    is_required = plan is not None and _must_pay(plan) and not has_valid
+    if is_given(terms, known) or is_required:
+        payment = read_payment(
+            terms, call.product, call.state.ids, call.at, customer=customer, is_required=is_required
+        )
     is_now = terms.text("changeBillDate") == "now"
     bill_date = call.at if is_now else validators.moment(terms, "changeBillDate", call.zone)
     return _Change(terms, plan, payment, validators.text(terms, "couponCode"), bill_date)

@@ -66,6 +66,7 @@ def read_payment(
     *,
     token: str = "",
     customer: Customer | None = None,
+    is_required: bool = False,
 ) -> PaymentMethod:
     """Read the payment method from a call. Raises a Refusal for the first invalid field.
 
@@ -77,6 +78,7 @@ def read_payment(
         parameters: the level with the subscription's fields.
         token: the gateway token among the customer's fields, or an empty string.
         customer: the existing customer, or None for a new one.
+        is_required: whether an expired card must be replaced, even if only a name or an address is given.
     """
     known = customer.subscription.payment if customer else None
     details_known = known.details if known else customer.subscription.card_details if customer else {}
@@ -84,7 +86,7 @@ def read_payment(
     method = validators.choice(parameters, "method", ("cc", "paypal"), "cc")
     token = validators.text(parameters, "gatewayToken") or token
     is_expired = known is not None and known.has_expired(at)
-    replaces = is_expired and method == "cc" and not token and is_renewed(parameters)
+    replaces = is_expired and method == "cc" and not token and (is_required or is_renewed(parameters))
     names = ["ccFirstName", "ccLastName"]
     if product.requires_zip and method == "cc":
         names.append("ccZip")

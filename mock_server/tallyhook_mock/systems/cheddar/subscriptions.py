@@ -134,10 +134,7 @@ def _wake(
         if paid is not None:
             billing.reactivate(state, subscription, at, paid=paid)
             return _change_plan(state, subscription, plan, at, bill_date)
-        new = _change_plan(state, subscription, plan, at, bill_date)
-        billing.reactivate(state, new, at)
-        subscription.undo_cancellation()  # as if it had been reactivated first (staff 2014)
-        return new
+        return _change_plan(state, subscription, plan, at, bill_date, wakes=True)
     if paid is not None and rules.long_cancel_with_outstanding == "one":
         billing.reactivate(state, subscription, at, paid=paid, first_bill=bill_date)
         return _change_plan(state, subscription, plan, at, None)
@@ -245,9 +242,17 @@ def _put_promotion(subscription: Subscription, redeemed: _Redeemed) -> None:
 
 
 def _change_plan(
-    state: State, old: Subscription, plan: Plan, at: datetime, bill_date: datetime | None
+    state: State,
+    old: Subscription,
+    plan: Plan,
+    at: datetime,
+    bill_date: datetime | None,
+    *,
+    wakes: bool = False,
 ) -> Subscription:
-    """Change to another plan at once. Returns the new subscription.
+    """Change to another plan at once, and reactivate the subscription if it `wakes`.
+
+    Returns the new subscription.
 
     A change from a free to a paid plan is a sign-up (staff 2010). If the new plan's
     `onChangeInitialBillHandler` is `now`, the change is prorated. It then bills three things at once: the
@@ -294,6 +299,9 @@ def _change_plan(
         raise
     if bill_date is not None and bill_date > at and not signs_up and new.current is not None:
         billing.move_bill_date(state, new, bill_date, at)
+    if wakes:
+        billing.reactivate(state, new, at)
+        old.undo_cancellation()  # as if it had been reactivated first (staff 2014)
     _changed(state, old, new, current or new.current, at)
     return new
 
