@@ -295,7 +295,13 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             subscriptions.change,
         ),
         Rule(
-            "If a call bills and the payment fails, the answer is 422 with the error in the customer's document.",
+            "An edit may send some of the card's fields. Without a valid card, a new card or a paid plan needs all required fields.",
+            "documented",
+            "K69 API",
+            cards.read_payment,
+        ),
+        Rule(
+            "If a call bills and the payment fails, the answer is 422 with the error in the customer's document. A new customer is not created.",
             "documented",
             "K88 /kb/api-8/error-handling",
             payments.collect,

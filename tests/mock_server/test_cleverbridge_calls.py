@@ -416,6 +416,22 @@ def test_a_join_keeps_what_is_due_and_what_waits(server: Server, api: Api) -> No
     assert [total for _, total in api.bills()[2:]] == [str(50 + 62 + 8) + ".00", str(50 + 62 + 3) + ".00"]
 
 
+@pytest.mark.parametrize("day", ["2026-04-10", "2026-05-10"])
+def test_a_join_bills_the_usage_of_items_that_end_once(server: Server, api: Api, day: str) -> None:
+    usage = {"productId": 102, "billingMode": "ARREARS"}
+    items = [{"productId": 101, "unitPrice": "31.00"}, usage]
+    other = another(api, items=items)
+    api.post("updatenextbillingdate", SubscriptionId="S1001", NextBillingDate="2026-05-27T00:00:00Z")
+    api.update(SubscriptionId=other)
+    api.post("deactivatesubscriptionitems", SubscriptionId=other, Items=[2])
+    server.advance_to(f"{day}T00:00:00Z")
+    joined(api, other)
+    server.advance_to("2026-07-01T00:00:00Z")
+    bills = [bill for name in (other, "S1001") for bill in api.control(f"/{name}")["bills"]]
+    lines = [line for bill in bills for line in bill["lines"] if line["quantity"] == "8"]
+    assert [line["amount"] for line in lines] == ["8.00"]
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [

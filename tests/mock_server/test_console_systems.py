@@ -337,6 +337,22 @@ def test_a_page_looks_at_its_own_customer_alone(browser: httpx.Client) -> None:
     assert objection(page) == "it belongs to another customer, Ida Lamp"
 
 
+def test_a_dry_run_shows_periods_that_are_invoiced_in_advance_and_none_that_bill_nothing() -> None:
+    with serve(fusebill_face.CATALOG, start="2026-11-01T12:00:00Z") as server:
+        face = fusebill_face.Face(server)
+        customer = face.customer()
+        period = face.subscribe(customer)["billingPeriodDefinitionId"]
+        face.api("PUT", f"billingPeriodDefinitions/{period}", {"invoiceInAdvance": 5})
+        server.advance_to("2026-12-03T00:00:00Z")
+        asked = {"billingPeriodDefinitionId": str(period), "invoiceDay": "6"}
+        now, _ = shown(face.http.get(f"{FUSEBILL}/{customer}", params=asked), "forecasts").split("After")
+        assert "2026-12-01 → 2027-01-01 31 GLOW" in now
+        face.api("POST", f"customerHold/{customer}")
+        told = shown(face.http.get(f"{FUSEBILL}/{customer}", params=asked), "forecasts")
+        assert told.count("Nothing is billed.") == 2
+        face.http.close()
+
+
 def test_a_subscription_is_moved_after_a_dry_run(browser: httpx.Client) -> None:
     period, other = definition(browser, 0), definition(browser, 1)
     document = markup.fromstring(browser.get(IDA).text)

@@ -312,7 +312,8 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
     Both subscriptions must be active and have the same interval and currency, and the amount for the days
     between their next billing dates must be positive (documented). They must also have the same customer
     (inferred). Raises Refusal if one of these conditions isn't met. After the move, `joining` is finished and
-    its own items are removed (documented). Usage that is billed in arrears moves with the items (inferred).
+    its own items are removed (documented). Usage that is billed in arrears moves with the items; that of
+    deactivated items is billed now (inferred).
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {
@@ -328,6 +329,8 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
     lines = joining_lines(primary, secondary)
     if price(primary, lines).net <= ZERO:
         raise invalid(f"{primary.id} and {secondary.id} can't be joined: the amount is not positive")
+    ending = [item for item in secondary.items if not item.is_active]
+    owed = arrears_lines(secondary, ending, at)
     going = (item for item in secondary.items if item.is_active)
     primary.items += tuple(
         _moved(item, number, secondary, primary, at)
@@ -340,6 +343,7 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
     secondary.status, secondary.ended = Status.FINISHED, at
     state.emit("joined", at, secondary, f"continues in {primary.id}")
     state.emit("joined", at, primary, f"includes {secondary.id}")
+    bill(state, secondary, owed, at)
     bill(state, primary, lines, at)
     return primary
 
