@@ -182,11 +182,12 @@ class Intake:
             context = await self._context()
             handler = self._handlers.find(source, event.type)
             if handler is None:
+                await context.inbox.keep(letter, State.IGNORED)
+                # Look only now, because another worker may have begun it a moment ago.
                 record = await context.inbox.get(letter.key)
                 if record is not None and record.attempts > 0 and record.state is not State.DONE:
                     log_hook(logging.ERROR, letter, "it was begun, but this receiver has no handler for it")
                     return responses.FAILED
-                await context.inbox.keep(letter, State.IGNORED)
                 return responses.IGNORED
             if self._is_old(event):
                 record = await context.inbox.get(letter.key)

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from tallyhook.tables import printable
 from tallyhook_receiver.inbox import Letter
 
 log = logging.getLogger("tallyhook.receiver")
@@ -26,7 +27,7 @@ def log_hook(
 
     If the inbox contains the hook (`is_kept`), an error message ends with the command that shows the hook.
     """
-    of_type = f", {letter.type}" if letter.type else ""
+    of_type = f", {printable(letter.type)}" if letter.type else ""
     command = f" (tallyhook inbox show {letter.name})" if is_kept and level >= logging.ERROR else ""
     log.log(
         level, "hook %s%s: %s%s", letter.name, of_type, what, command, extra={**letter.about, **(more or {})}

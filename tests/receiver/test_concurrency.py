@@ -342,3 +342,53 @@ async def test_a_full_inbox_holds_the_hook(cheddar: FakeCheddar, client: AsyncCl
         (record,) = await inbox.list()
         await inbox.forget(record.key)
         assert (await deliver(receiver, of_customer("TWO"))).status == 200
+
+
+@pytest.mark.parametrize("outcome", ["is running", "failed", "is done"])
+async def test_a_hook_that_another_worker_begins_is_not_ignored(
+    shared_store: Store, client: AsyncClient, cheddar: FakeCheddar, make: Make, outcome: str
+) -> None:
+    """During a rolling deployment, one of two workers has no handler for a hook that both get."""
+    old = Receiver(Cheddar("ACME", KEY, client), inbox=LateInbox(shared_store.inbox()))  # type: ignore[arg-type]  # delegates the rest
+    new, body, begun, go_on = make(), cheddar.hook(), asyncio.Event(), asyncio.Event()
+
+    @new.review
+    async def audit(review: Review) -> None:
+        begun.set()
+        await go_on.wait()
+        if outcome == "failed":
+            raise ValueError("no usage")
+
+    async def begin() -> None:
+        nonlocal task
+        task = asyncio.create_task(deliver(new, body))
+        await begun.wait()
+        if outcome != "is running":
+            go_on.set()
+            await task
+
+    task: asyncio.Task[Response] | None = None
+    old.inbox.before_keep = begin  # type: ignore[attr-defined]  # a LateInbox
+    response = await deliver(old, body)
+    assert response.status == (200 if outcome == "is done" else 500)
+    assert task is not None
+    go_on.set()
+    await task
+    (record,) = await new.inbox.list()
+    assert record.state is (State.FAILED if outcome == "failed" else State.DONE)
+    await old.aclose()
+
+
+class LateInbox:
+    """An inbox that lets another worker act just before it keeps a hook."""
+
+    def __init__(self, inbox: Any) -> None:
+        self.inbox = inbox
+        self.before_keep: Callable[[], Any]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inbox, name)
+
+    async def keep(self, *arguments: Any) -> None:
+        await self.before_keep()
+        await self.inbox.keep(*arguments)

@@ -4,6 +4,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -115,3 +116,28 @@ async def test_a_hook_that_is_done_names_no_cause(caplog: pytest.LogCaptureFixtu
     line = json.loads(JSONFormatter().format(record))
     assert line["message"].endswith(", subscriptionChanged: done")
     assert not {"exception", "place"} & line.keys()
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x0b", "\x1b[2J", "\x85", "\u2028", "\u202e"])
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_type_forges_no_line_of_the_log(
+    caplog: pytest.LogCaptureFixture, sign: str, begun: bool
+) -> None:
+    forged = f"else{sign}ERROR hook 1234: done"
+    cheddar = FakeCheddar()
+    async with Receiver(
+        Cheddar("ACME", KEY), inbox=":memory:", max_age=None if begun else timedelta(1)
+    ) as receiver:
+
+        @receiver.on(forged)
+        async def fail(hook: events.Hook) -> None:
+            raise ValueError("no")
+
+        body = cheddar.hook(activityType=forged, activityDatetime="2020-03-01T01:00:00+00:00")
+        response = await receiver.handle("POST", signed(body), body)
+        assert response.status == (500 if begun else 401)
+    assert len(caplog.records) >= 1
+    for record in caplog.records:
+        assert sign not in record.getMessage()
+    (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert json.loads(JSONFormatter().format(record))["type"] == forged

@@ -140,13 +140,14 @@ async def test_keeps_without_handling(inbox: Inbox) -> None:
     record = await inbox.get("k1")
     assert record is not None
     assert (record.state, record.note, record.attempts) == (State.UNDECODABLE, "no JSON", 0)
-    await inbox.claim(LETTER, "me", 60)
-    await inbox.keep(LETTER, State.IGNORED)
-    await inbox.finish("k1", "me", State.DONE)
-    await inbox.keep(LETTER, State.IGNORED)
-    record = await inbox.get("k1")
-    assert record is not None
-    assert record.state is State.DONE
+    for state in (State.FAILED, State.WAITING, State.UNRESOLVED, State.DONE):
+        await inbox.claim(LETTER, "me", 60)
+        await inbox.keep(LETTER, State.IGNORED)
+        await inbox.finish("k1", "me", state, "a note")
+        await inbox.keep(letter("k1", body=b"other"), State.IGNORED)
+        record = await inbox.get("k1")
+        assert record is not None
+        assert (record.state, record.note, record.body) == (state, "a note", LETTER.body)
 
 
 async def test_journals_in_order(inbox: Inbox) -> None:
@@ -211,7 +212,7 @@ async def test_no_text_is_impossible_to_keep(inbox: Inbox) -> None:
     record = await inbox.get("k1")
     assert record is not None
     assert (record.type, record.note, record.body) == ("a\ufffdb", "a\ufffdb ? é 💶", b"\0\xff")
-    await inbox.keep(strange, State.IGNORED, "\0")
+    await inbox.keep(letter("k2", type="a\0b", body=b"\0\xff"), State.IGNORED, "\0")
     assert len(await inbox.list(State.IGNORED)) == 1
 
 

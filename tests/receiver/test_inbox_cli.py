@@ -4,9 +4,11 @@ import asyncio
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import unicodedata
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import pytest
 from tests.cheddar import KEY, Clock, FakeCheddar, answer_lost, signed
-from tests.receiver.conftest import Store
+from tests.receiver.conftest import FileStore, Store
 from tests.receiver.letters import ADDING, letter
 
 from tallyhook.review import Outcome, Review, Standing
@@ -204,6 +206,37 @@ def test_a_person_resolves(
     assert isinstance(entries[-1], Resolved)
     assert msgspec.structs.replace(entries[-1], at=None) == resolved
     assert run(url, "resolve", key, "--accept").returncode == 1  # it is no longer unresolved
+
+
+@pytest.mark.parametrize(
+    "refused", ["INSERT ON journal", "UPDATE OF due ON hooks", "UPDATE ON hooks WHEN NEW.state = 'done'"]
+)
+def test_a_decision_that_can_not_be_stored_can_be_made_again(
+    run: Run, file_store: FileStore, refused: str
+) -> None:
+    key = "abcd" * 16
+
+    async def fill() -> None:
+        inbox = file_store.inbox()
+        await inbox.open()
+        await inbox.claim(letter(key, body=FakeCheddar().hook()), "me", 60)
+        await inbox.append(key, "me", Verified(at=datetime(2030, 3, 1, tzinfo=UTC)))
+        await inbox.append(key, "me", Asked(declaration=Declaration(), stands=(), is_second_look=True))
+        await inbox.finish(key, "me", State.UNRESOLVED, "nobody can tell")
+        await inbox.close()
+
+    def execute(statement: str) -> None:
+        with closing(sqlite3.connect(file_store.url)) as connection, connection:
+            connection.execute(statement)
+
+    asyncio.run(fill())
+    execute(f"CREATE TRIGGER refuse BEFORE {refused} BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+    assert run(file_store.url, "resolve", key, "--accept").returncode == 2
+    (hook,) = json.loads(run(file_store.url, "list", "--json").stdout)
+    assert hook["state"] == "unresolved"
+    assert "nobody can tell" in run(file_store.url, "show", key).stdout
+    execute("DROP TRIGGER refuse")
+    assert run(file_store.url, "resolve", key, "--accept").returncode == 0
 
 
 @pytest.mark.parametrize("again", ["retry", "another body"])

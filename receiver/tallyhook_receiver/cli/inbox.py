@@ -5,6 +5,7 @@ import json
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from tallyhook.review.journal import (
     Verified,
     encode,
 )
-from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
+from tallyhook_receiver import Inbox, InboxUnavailable, LeaseLost, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import grid, print_json, say, table
 from tallyhook_receiver.options import DEFAULT_INBOX
@@ -208,14 +209,20 @@ def resolve(
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
             fail(f"the journal has no entry 'adding {number}'" if number else "pass --adding NUMBER", BAD)
         owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
-        if not (await opened.claim(record, owner, 60)).mine:
-            fail("a worker is handling it now; try again when it has finished", BAD)
         word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
-        await opened.append(record.key, owner, word)
         was_done = _was_done(entries)
-        if was_done:
-            await opened.plan(record.key, owner, now, now + timedelta(days=1))
-        await opened.finish(record.key, owner, State.DONE if was_done else State.WAITING, str(word))
+        try:
+            if not (await opened.claim(record, owner, 60)).mine:
+                fail("a worker is handling it now; try again when it has finished", BAD)
+            await opened.append(record.key, owner, word)
+            if was_done:
+                await opened.plan(record.key, owner, now, now + timedelta(days=1))
+            await opened.finish(record.key, owner, State.DONE if was_done else State.WAITING, str(word))
+        except BaseException:
+            # An interrupted claim may have been written. End the lease, so that the person can decide again.
+            with suppress(LeaseLost, InboxUnavailable):
+                await opened.finish(record.key, owner, State.UNRESOLVED)
+            raise
         return await _find(opened, record.key)
 
     record = _with(url, give)

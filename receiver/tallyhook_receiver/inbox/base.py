@@ -144,7 +144,7 @@ class Inbox(Protocol):
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
         """Store a delivery that won't be handled, with this state and note.
 
-        If the hook is done, unresolved or being handled, its state, note and body don't change.
+        If a worker has ever begun to handle the hook, its state, note and body don't change.
         """
 
     async def claim(self, letter: Letter, owner: str, seconds: float) -> Claim:

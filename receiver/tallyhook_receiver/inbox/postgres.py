@@ -163,7 +163,7 @@ class PostgresInbox:
             await self._remember(connection, letter)
             await connection.execute(
                 "UPDATE tallyhook_hooks SET state = %s, note = %s, changed = clock_timestamp(), body = %s,"
-                " digest = %s WHERE key = %s AND owner = '' AND state NOT IN ('done', 'unresolved')",
+                " digest = %s WHERE key = %s AND attempts = 0",
                 (state.value, storable(note), letter.body, digest(letter.body), letter.key),
             )
 

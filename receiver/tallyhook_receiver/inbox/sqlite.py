@@ -95,7 +95,7 @@ class SQLiteInbox:
             self._remember(connection, letter)
             kept = connection.execute(
                 "UPDATE hooks SET state = ?, note = ?, changed = ?, digest = ?"
-                " WHERE key = ? AND owner = '' AND state NOT IN ('done', 'unresolved')",
+                " WHERE key = ? AND attempts = 0",
                 (state, storable(note), self._clock(), digest(letter.body), letter.key),
             )
             if kept.rowcount:
