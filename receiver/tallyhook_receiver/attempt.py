@@ -187,9 +187,6 @@ class Attempt:
             return State.WAITING, str(error), later(error.retry_after)
         except EarlierInvoiceOutstanding as error:
             return State.WAITING, str(error), later(RETRY_AFTER)
-        except Unresolved as error:
-            self._cause = cause_of(error)
-            return State.UNRESOLVED, str(error), responses.UNRESOLVED
         except Unconfirmed as error:
             self._cause = cause_of(error)
             return State.FAILED, str(error), responses.UNCONFIRMED
@@ -207,15 +204,19 @@ class Attempt:
         with observers.around(lambda observer: observer.step("handle")):
             await self.handler.call(review)
         review.close()
-        with observers.around(lambda observer: observer.step("apply")):
-            outcome = await review.aapply(
-                self.source.client,
-                self._journal,
-                now=self.context.clock,
-                unknown_for=self.context.unknown_for,
-                marks=self.context.marks,
-                gone_after=self.context.gone_after,
-            )
+        try:
+            with observers.around(lambda observer: observer.step("apply")):
+                outcome = await review.aapply(
+                    self.source.client,
+                    self._journal,
+                    now=self.context.clock,
+                    unknown_for=self.context.unknown_for,
+                    marks=self.context.marks,
+                    gone_after=self.context.gone_after,
+                )
+        except Unresolved as error:
+            self._cause = cause_of(error)
+            return State.UNRESOLVED, str(error), responses.UNRESOLVED
         if review.is_late:
             raise RuntimeError("something was declared after the handler had returned")
         observers.tell(lambda observer: observer.reviewed(self.letter, outcome))

@@ -19,7 +19,7 @@ import pytest
 from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way, signed
 
 from tallyhook import AsyncClient, events
-from tallyhook.review import Review
+from tallyhook.review import Review, Unresolved
 from tallyhook_mock.server import serving
 from tallyhook_receiver import (
     Cheddar,
@@ -410,7 +410,14 @@ class Timeless(NotYet):
 @pytest.mark.parametrize("is_async", [True, False])
 @pytest.mark.parametrize(
     "error",
-    [Stop, asyncio.CancelledError, lambda: BaseExceptionGroup("", [Stop()]), Speechless, Timeless],
+    [
+        Stop,
+        asyncio.CancelledError,
+        lambda: BaseExceptionGroup("", [Stop()]),
+        Speechless,
+        Timeless,
+        lambda: Unresolved("a person must look"),
+    ],
 )
 async def test_a_handler_may_raise_anything(error: Callable[[], BaseException], is_async: bool) -> None:
     tries = []
