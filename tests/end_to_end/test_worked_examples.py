@@ -1133,6 +1133,23 @@ def test_a_period_that_carried_credit_paid_for_is_credited_k22_k76() -> None:
         assert hand.paid("ANN") == dated(_2026_06_01="60.00", _2026_08_16="30.00")
 
 
+@pytest.mark.parametrize("carried", ["20.00", "0.00", "29.99"])
+@pytest.mark.parametrize("call", ["refund", "void", "void-or-refund"])
+def test_a_payment_given_back_leaves_the_carried_credit_k22_k76_k78(call: str, carried: str) -> None:
+    plans = [plan("OLD", "30.00"), plan("NEW", "90.00", onChangeInitialBillHandler="now")]
+    with by_hand(plans, start="2026-06-01") as hand:
+        hand.join(
+            "ANN", "OLD", charges={"0": {"chargeCode": "X", "quantity": 1, "eachAmount": f"-{carried}"}}
+        )
+        hand.charge("ANN", "X", str(-30 - Decimal(carried)))
+        hand.to("2026-08-01")
+        last = hand.bills("ANN")[2]
+        assert last.total == 30 - Decimal(carried)
+        hand.done(f"invoices/{call}", number=last.number)
+        hand.edit("ANN", planCode="NEW")
+        assert hand.bills("ANN")[3].total == 90 - Decimal(carried)
+
+
 def test_a_refunded_payment_cannot_be_voided_too_k78() -> None:
     with by_hand([MONTHLY], start="2026-05-01") as hand:
         hand.join("ANN", "MONTHLY")
