@@ -603,6 +603,31 @@ def test_23_what_a_customer_is_told_later_holds_from_then_on_k85() -> None:
         assert hand.taken("ANN") == dated(_2026_05_01="119.60", _2026_06_01="105.00", _2026_07_01="100.00")
 
 
+@pytest.mark.parametrize("change", [{"changeBillDate": "now"}, {"planCode": "SOON"}, CARD])
+@pytest.mark.parametrize(
+    ("told", "tax"), [({"taxRate": "0.05"}, "5.00"), ({"isTaxExempt": "1"}, "0.00"), ({}, "19.60")]
+)
+@pytest.mark.parametrize("declined", [False, True])
+def test_23_what_an_edit_bills_has_the_tax_of_the_edit_k85(
+    change: dict[str, str], told: dict[str, str], tax: str, declined: bool
+) -> None:
+    plans = [plan("C", "100.00"), plan("SOON", "100.00", onChangeInitialBillHandler="now")]
+    with by_hand(plans, start="2026-05-01", taxRate="0.196") as hand:
+        hand.join("ANN", "C")
+        hand.charge("ANN", "C", "100.00")
+        hand.to("2026-05-02")
+        hand.cancel("ANN")
+        hand.to("2026-06-02")
+        if declined:
+            hand.decline("ANN")
+        answer = hand.call("customers/edit", code="ANN", subscription=change, **told)
+        assert answer.status == (422 if declined else 200)
+        if declined:  # neither of the two edits is made
+            tax = "19.60"
+            hand.done("customers/edit", code="ANN", subscription=change)
+        assert [bill.tax for bill in hand.bills("ANN") if bill.paid][1] == 2 * Decimal(tax)
+
+
 def test_24_credit_is_carried_forward_k76() -> None:
     with by_hand([plan("THIRTY", "30.00")], start="2026-05-01") as hand:
         hand.join("ANN", "THIRTY")

@@ -294,14 +294,21 @@ def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]
 def edit(call: Call) -> str:
     """Edit a customer and their subscription together. If one of the two edits is refused, neither is made.
 
-    Fields are checked in the same order as for a new customer: plan, customer, card (inferred).
+    Fields are checked in the same order as for a new customer: plan, customer, card (inferred). A new tax
+    rate already applies to what this call bills (inferred).
     """
     customer = call.customer()
     terms = call.parameters.level("subscription")
     _plan(call, terms)
     details = _changed_details(call, customer)
     change = _change(call, customer, terms)
-    change.apply(call, customer)
+    tax_before = customer.tax_rate, customer.is_tax_exempt
+    signup.edit_tax(customer, details.values, details.tax_rate, details.is_tax_exempt)
+    try:
+        change.apply(call, customer)
+    except Refusal:
+        customer.tax_rate, customer.is_tax_exempt = tax_before
+        raise
     _apply_details(call, customer, details)
     return call.answer(customer)
 
@@ -326,18 +333,18 @@ def _changed_details(call: Call, customer: Customer) -> Details:
     def is_taken(code: str) -> bool:
         return code != customer.code and call.state.has_customer(call.product, code)
 
-    return read_details(call.parameters, is_taken, call.zone, is_new=False)
+    details = read_details(call.parameters, is_taken, call.zone, is_new=False)
+    if "taxRate" in call.parameters:
+        details.values["taxRate"] = call.parameters.text("taxRate")
+    return details
 
 
 def _apply_details(call: Call, customer: Customer, details: Details) -> None:
-    values = details.values
-    if "taxRate" in call.parameters:
-        values["taxRate"] = call.parameters.text("taxRate")
     signup.edit_customer(
         call.state,
         customer,
         code=details.code or None,
-        details=values,
+        details=details.values,
         meta_data=details.meta_data,
         tax_rate=details.tax_rate,
         is_tax_exempt=details.is_tax_exempt,
