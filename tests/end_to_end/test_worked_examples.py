@@ -776,6 +776,25 @@ def test_a_trial_that_begins_again_has_one_setup_charge_k53() -> None:
         assert hand.paid("ANN") == dated(_2026_04_08="25.00")
 
 
+@pytest.mark.parametrize("waived", [False, True])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_new_bill_date_for_a_canceled_trial_keeps_the_setup_charge_k35(waived: bool, calls: int) -> None:
+    setup = {"setupChargeAmount": "20.00", "setupChargeCode": "SETUP", "setupChargeBillHandler": "no"}
+    kit = plan("KIT", "30.00", initialBillCount=14, **setup)
+    with by_hand([kit], start="2026-03-01") as hand:
+        hand.join("ANN", "KIT")
+        hand.charge("ANN", "X", "5.00")
+        hand.cancel("ANN")
+        hand.to("2026-03-20")
+        if waived:
+            hand.done("invoices/waive", number=1)
+        for day in ("2026-04-10", "2026-04-12")[:calls]:
+            hand.edit("ANN", changeBillDate=day)
+        hand.edit("ANN", **CARD)
+        hand.to("2026-04-12")
+        assert [amount for _, amount in hand.taken("ANN")] == money("30.00" if waived else "55.00")
+
+
 def test_a_coupon_of_the_sign_up_is_for_the_setup_of_a_trial_too_k80() -> None:
     kit = plan("KIT", "10.00", initialBillCount=14, setupChargeAmount="15.00", setupChargeCode="KIT_SETUP")
     promotion = {"name": "Half", "percentage": "50", "chargeTypes": ["setup"], "coupons": [{"code": "HALF"}]}
