@@ -843,6 +843,27 @@ def test_what_was_owed_pays_for_the_period_that_a_long_cancel_begins_k22_k56() -
         assert hand.paid("ANN")[2:] == dated(_2026_07_16="67.50")
 
 
+@pytest.mark.parametrize(
+    ("each", "first_bill", "status"),
+    [("10.00", None, 412), ("0.01", None, 412), ("10.00", "2026-06-01", 200), ("-10.00", None, 200)],
+)
+@pytest.mark.parametrize("more", [{"isFree": True}, {"paymentMethodIsRequired": False}])
+def test_a_charge_that_a_sign_up_bills_at_once_needs_a_card_k4(
+    more: dict[str, Any], each: str, first_bill: str | None, status: int
+) -> None:
+    first = {"initialBillDate": first_bill} if first_bill else {}
+    charge = {"0": {"chargeCode": "X", "quantity": 1, "eachAmount": each}}
+    with by_hand([plan("FREE", "0.00", **more)], start="2026-05-01") as hand:
+        answer = hand.new("ANN", "FREE", card=False, subscription=first, charges=charge)
+        assert answer.status == status
+        if status == 412:
+            assert answer.errors == [("412", "subscription[ccFirstName]:isEmpty")]
+            assert hand.call("customers/get", code="ANN").status == 404
+            hand.join("ANN", "FREE", charges=charge)
+            assert hand.paid("ANN") == dated(_2026_05_01=each)
+        assert hand.active("ANN")
+
+
 def test_a_coupon_for_everything_does_not_replace_the_card_k4() -> None:
     """The card is optional only if the first invoice is in the future, whatever its amount."""
     promotion = {"name": "All", "percentage": "100", "coupons": [{"code": "ALL"}]}

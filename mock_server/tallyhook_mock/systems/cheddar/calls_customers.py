@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.money import product, total
 from tallyhook_mock.systems.cheddar import (
     billing,
     charges,
@@ -208,7 +209,7 @@ def _application(
     # In an import the method may be empty. If it is, payment data are ignored (documented).
     is_without = is_import and "method" in terms and not terms.text("method")
     due = first_bill or plan.first_bill(call.at, call.product.rules)
-    owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0
+    owes_now = is_scheduled and due <= call.at and _costs(plan, charges)
     if not is_without and (is_given(terms) or _must_pay(plan) or (owes_now and not is_import)):
         token = details.values.get("gatewayToken", "")
         payment = read_payment(terms, call.product, call.state.ids, call.at, token=token)
@@ -243,6 +244,14 @@ def _first_bill(call: Call, terms: Parameters) -> datetime | None:
 
 def _must_pay(plan: Plan) -> bool:
     return plan.payment_method_is_required and not plan.is_free
+
+
+def _costs(plan: Plan, charges: Iterable[NewCharge]) -> bool:
+    """Return whether the first bill of a sign-up needs a payment method. Credits don't replace it."""
+    return (
+        plan.recurring_charge_amount + plan.setup_charge_amount > 0
+        or total(product(new.quantity, new.each_amount) for new in charges) > 0
+    )
 
 
 def _plan(call: Call, terms: Parameters) -> Plan | None:
