@@ -198,7 +198,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             usage.counted_plan,
         ),
         Rule(
-            "Quantities of a canceled subscription can be changed while its pending invoice is in the future, or with `outstanding`.",
+            "Quantities of a canceled subscription can be changed while its pending invoice is in the future, or with `outstanding`, and for three hours of a wait for PayPal.",
             "documented",
             "K20 API",
             charges.target,

@@ -603,6 +603,31 @@ def test_23_what_a_customer_is_told_later_holds_from_then_on_k85() -> None:
         assert hand.taken("ANN") == dated(_2026_05_01="119.60", _2026_06_01="105.00", _2026_07_01="100.00")
 
 
+@pytest.mark.parametrize("change", [{"changeBillDate": "now"}, {"planCode": "SOON"}, CARD])
+@pytest.mark.parametrize(
+    ("told", "tax"), [({"taxRate": "0.05"}, "5.00"), ({"isTaxExempt": "1"}, "0.00"), ({}, "19.60")]
+)
+@pytest.mark.parametrize("declined", [False, True])
+def test_23_what_an_edit_bills_has_the_tax_of_the_edit_k85(
+    change: dict[str, str], told: dict[str, str], tax: str, declined: bool
+) -> None:
+    plans = [plan("C", "100.00"), plan("SOON", "100.00", onChangeInitialBillHandler="now")]
+    with by_hand(plans, start="2026-05-01", taxRate="0.196") as hand:
+        hand.join("ANN", "C")
+        hand.charge("ANN", "C", "100.00")
+        hand.to("2026-05-02")
+        hand.cancel("ANN")
+        hand.to("2026-06-02")
+        if declined:
+            hand.decline("ANN")
+        answer = hand.call("customers/edit", code="ANN", subscription=change, **told)
+        assert answer.status == (422 if declined else 200)
+        if declined:  # neither of the two edits is made
+            tax = "19.60"
+            hand.done("customers/edit", code="ANN", subscription=change)
+        assert [bill.tax for bill in hand.bills("ANN") if bill.paid][1] == 2 * Decimal(tax)
+
+
 def test_24_credit_is_carried_forward_k76() -> None:
     with by_hand([plan("THIRTY", "30.00")], start="2026-05-01") as hand:
         hand.join("ANN", "THIRTY")
@@ -751,6 +776,25 @@ def test_a_trial_that_begins_again_has_one_setup_charge_k53() -> None:
         assert hand.paid("ANN") == dated(_2026_04_08="25.00")
 
 
+@pytest.mark.parametrize("waived", [False, True])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_new_bill_date_for_a_canceled_trial_keeps_the_setup_charge_k35(waived: bool, calls: int) -> None:
+    setup = {"setupChargeAmount": "20.00", "setupChargeCode": "SETUP", "setupChargeBillHandler": "no"}
+    kit = plan("KIT", "30.00", initialBillCount=14, **setup)
+    with by_hand([kit], start="2026-03-01") as hand:
+        hand.join("ANN", "KIT")
+        hand.charge("ANN", "X", "5.00")
+        hand.cancel("ANN")
+        hand.to("2026-03-20")
+        if waived:
+            hand.done("invoices/waive", number=1)
+        for day in ("2026-04-10", "2026-04-12")[:calls]:
+            hand.edit("ANN", changeBillDate=day)
+        hand.edit("ANN", **CARD)
+        hand.to("2026-04-12")
+        assert [amount for _, amount in hand.taken("ANN")] == money("30.00" if waived else "55.00")
+
+
 def test_a_coupon_of_the_sign_up_is_for_the_setup_of_a_trial_too_k80() -> None:
     kit = plan("KIT", "10.00", initialBillCount=14, setupChargeAmount="15.00", setupChargeCode="KIT_SETUP")
     promotion = {"name": "Half", "percentage": "50", "chargeTypes": ["setup"], "coupons": [{"code": "HALF"}]}
@@ -797,6 +841,27 @@ def test_what_was_owed_pays_for_the_period_that_a_long_cancel_begins_k22_k56() -
         hand.to("2026-07-16")
         hand.edit("ANN", planCode="FAST")
         assert hand.paid("ANN")[2:] == dated(_2026_07_16="67.50")
+
+
+@pytest.mark.parametrize(
+    ("each", "first_bill", "status"),
+    [("10.00", None, 412), ("0.01", None, 412), ("10.00", "2026-06-01", 200), ("-10.00", None, 200)],
+)
+@pytest.mark.parametrize("more", [{"isFree": True}, {"paymentMethodIsRequired": False}])
+def test_a_charge_that_a_sign_up_bills_at_once_needs_a_card_k4(
+    more: dict[str, Any], each: str, first_bill: str | None, status: int
+) -> None:
+    first = {"initialBillDate": first_bill} if first_bill else {}
+    charge = {"0": {"chargeCode": "X", "quantity": 1, "eachAmount": each}}
+    with by_hand([plan("FREE", "0.00", **more)], start="2026-05-01") as hand:
+        answer = hand.new("ANN", "FREE", card=False, subscription=first, charges=charge)
+        assert answer.status == status
+        if status == 412:
+            assert answer.errors == [("412", "subscription[ccFirstName]:isEmpty")]
+            assert hand.call("customers/get", code="ANN").status == 404
+            hand.join("ANN", "FREE", charges=charge)
+            assert hand.paid("ANN") == dated(_2026_05_01=each)
+        assert hand.active("ANN")
 
 
 def test_a_coupon_for_everything_does_not_replace_the_card_k4() -> None:
@@ -1131,6 +1196,23 @@ def test_a_period_that_carried_credit_paid_for_is_credited_k22_k76() -> None:
         hand.to("2026-08-16T12:00:00Z")
         hand.edit("ANN", planCode="LARGE")  # 90.00, less half of August's 60.00, less the 30.00 that is left
         assert hand.paid("ANN") == dated(_2026_06_01="60.00", _2026_08_16="30.00")
+
+
+@pytest.mark.parametrize("carried", ["20.00", "0.00", "29.99"])
+@pytest.mark.parametrize("call", ["refund", "void", "void-or-refund"])
+def test_a_payment_given_back_leaves_the_carried_credit_k22_k76_k78(call: str, carried: str) -> None:
+    plans = [plan("OLD", "30.00"), plan("NEW", "90.00", onChangeInitialBillHandler="now")]
+    with by_hand(plans, start="2026-06-01") as hand:
+        hand.join(
+            "ANN", "OLD", charges={"0": {"chargeCode": "X", "quantity": 1, "eachAmount": f"-{carried}"}}
+        )
+        hand.charge("ANN", "X", str(-30 - Decimal(carried)))
+        hand.to("2026-08-01")
+        last = hand.bills("ANN")[2]
+        assert last.total == 30 - Decimal(carried)
+        hand.done(f"invoices/{call}", number=last.number)
+        hand.edit("ANN", planCode="NEW")
+        assert hand.bills("ANN")[3].total == 90 - Decimal(carried)
 
 
 def test_a_refunded_payment_cannot_be_voided_too_k78() -> None:

@@ -206,3 +206,36 @@ def test_an_imported_paypal_customer_needs_the_address_of_the_account(server: Se
     assert refused.get("auxCode") == "0[subscription][ccEmail]:isEmpty"
     api.call("customers/import", **fields, **{"0[subscription][ccEmail]": "payer@lamp.example"})
     assert state(api)[0] == ""
+
+
+@pytest.mark.parametrize("action", ["set", "add", "remove"])
+def test_quantities_can_be_changed_for_three_hours_of_the_wait(
+    server: Server, api: Api, browser: httpx.Client, action: str
+) -> None:
+    oil = {"code": "ida", "itemCode": "OIL", "quantity": "1"}
+
+    def counted() -> str | None:
+        return api.call("customers/get", code="ida").findtext(".//subscription[1]/items/item/quantity")
+
+    address = ask(api)
+    api.call("customers/set-item-quantity", **oil | {"quantity": "5"})
+    server.advance("3h")
+    api.call(f"customers/{action}-item-quantity", **oil)
+    before = counted()
+    server.advance("1s")
+    refused = api.call(f"customers/{action}-item-quantity", 412, **oil)
+    assert "expired" in (refused.text or "")
+    assert counted() == before
+    api.call("customers/edit-subscription", code="ida", method="paypal", returnUrl=BACK, cancelUrl=OFF)
+    api.call(f"customers/{action}-item-quantity", **oil)  # it was asked again
+    assert browser.post(address).status_code == 303
+    server.advance("4h")
+    api.call(f"customers/{action}-item-quantity", **oil)
+
+
+def test_quantities_of_a_wait_whose_bill_is_in_the_future_can_be_changed(server: Server, api: Api) -> None:
+    api.subscribe("eve")
+    api.call("customers/cancel", code="eve")
+    api.call("customers/edit-subscription", code="eve", method="paypal", returnUrl=BACK, cancelUrl=OFF)
+    server.advance("4h")
+    api.call("customers/set-item-quantity", code="eve", itemCode="OIL", quantity="7")

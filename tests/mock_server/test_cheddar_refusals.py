@@ -103,6 +103,7 @@ def face() -> Face:
         ("customers/edit-customer/code/M1", {"firstName": ""}, (412, EMPTY, "firstName:isEmpty")),
         ("customers/edit-customer/code/M1", {"firstName": "x" * 21}, (412, f"'{'x' * 21}' is more than 20 characters long", "firstName:stringLengthTooLong")),
         ("customers/edit-customer/code/M1", {"email": "nobody"}, (412, "'nobody' is not a valid email address in the basic format local-part@hostname", "email:emailAddressInvalid")),
+        ("customers/edit-customer/code/M1", {"referer": "x" * 256}, (412, f"'{'x' * 80}…' is more than 255 characters long", "referer:stringLengthTooLong")),
         ("customers/edit-customer/code/M1", {"company": "x" * 61}, (412, f"'{'x' * 61}' is more than 60 characters long", "company:stringLengthTooLong")),
         ("customers/edit-customer/code/M1", {"taxRate": "5.5"}, (412, "'5.5' is not between '0' and '1', inclusively", "taxRate:notBetween")),
         ("customers/edit-customer/code/M1", {"isTaxExempt": "perhaps"}, (412, "'perhaps' was not found in the haystack", "isTaxExempt:notInArray")),
@@ -199,6 +200,7 @@ def test_a_new_customer_is_checked_in_the_documented_order(face: Face, first_wro
         ({"items[a][itemCode]": "crane", "items[a][quantity]": "x"}, (412, "'x' does not appear to be a number", "items[a][quantity]:notNumber")),
         ({"items[0][itemCode]": "berths", "items[0][quantity]": "15"}, (412, "'15' is not less than or equal to '10'", "items[0][quantity]:notLessThan")),
         ({"charges[0][chargeCode]": "TOW"}, (412, EMPTY, "charges[0][quantity]:isEmpty")),
+        ({"referer": "http://x.example/" + "x" * 239}, (412, f"'http://x.example/{'x' * 63}…' is more than 255 characters long", "referer:stringLengthTooLong")),
         ({"metaData[k]": "x" * 2001}, (412, f"'{'x' * 80}…' is more than 2000 characters long", "metaData[k]:stringLengthTooLong")),
     ],
 )  # fmt: skip

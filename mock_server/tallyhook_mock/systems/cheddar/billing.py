@@ -287,7 +287,7 @@ def _sign_up_again(
         if last_period(customer) is not None:  # otherwise the customer was imported without a date
             restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
-    draft = replace(_reopened(pending), plan=plan, previous_at=at, billed_with=0)
+    draft = replace(_reopened(pending, ChargeType.CUSTOM), plan=plan, previous_at=at, billed_with=0)
     setup: tuple[Charge, ...] = ()
     if paid is not None and rules.long_cancel_with_outstanding == "one":
         draft.is_initial, draft.billed_with = False, paid.number
@@ -319,7 +319,7 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
     """
     pending = subscription.pending
     if pending is not None:
-        draft = replace(_reopened(pending), billing_at=when)
+        draft = replace(_reopened(pending, ChargeType.CUSTOM, ChargeType.SETUP), billing_at=when)
     else:  # imported without a date
         draft = draft_invoice(state, subscription, when, at, is_initial=True)
         draft.charges += setup_charge(state, subscription.plan, at)
@@ -332,16 +332,16 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
         plan_billing(state, adopt(state, draft, pending), at)
 
 
-def _reopened(pending: Invoice) -> Invoice:
+def _reopened(pending: Invoice, *kept: ChargeType) -> Invoice:
     """Return an open copy of a pending invoice.
 
-    If the bill date passed during a cancellation, the copy keeps custom charges and credits, but no other
-    lines, and nothing that was there when the invoice was waived (a waiver can't be undone, staff 2016).
+    If the bill date passed during a cancellation, the copy has only the lines of the `kept` types, and none
+    of those that were waived (a waiver can't be undone, staff 2016).
     """
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
     waived = max((count for count, charge in enumerate(pending.charges, 1) if charge.waives), default=0)
-    added = (charge for charge in pending.charges[waived:] if charge.type is ChargeType.CUSTOM)
+    added = (charge for charge in pending.charges[waived:] if charge.type in kept)
     return replace(pending, state=InvoiceState.OPEN, charges=tuple(added), credits=(), promotion=None)
 
 

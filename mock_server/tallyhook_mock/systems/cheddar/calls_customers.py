@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.money import product, total
 from tallyhook_mock.systems.cheddar import (
     billing,
     charges,
@@ -208,7 +209,7 @@ def _application(
     # In an import the method may be empty. If it is, payment data are ignored (documented).
     is_without = is_import and "method" in terms and not terms.text("method")
     due = first_bill or plan.first_bill(call.at, call.product.rules)
-    owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0
+    owes_now = is_scheduled and due <= call.at and _costs(plan, charges)
     if not is_without and (is_given(terms) or _must_pay(plan) or (owes_now and not is_import)):
         token = details.values.get("gatewayToken", "")
         payment = read_payment(terms, call.product, call.state.ids, call.at, token=token)
@@ -243,6 +244,14 @@ def _first_bill(call: Call, terms: Parameters) -> datetime | None:
 
 def _must_pay(plan: Plan) -> bool:
     return plan.payment_method_is_required and not plan.is_free
+
+
+def _costs(plan: Plan, charges: Iterable[NewCharge]) -> bool:
+    """Return whether the first bill of a sign-up needs a payment method. Credits don't replace it."""
+    return (
+        plan.recurring_charge_amount + plan.setup_charge_amount > 0
+        or total(product(new.quantity, new.each_amount) for new in charges) > 0
+    )
 
 
 def _plan(call: Call, terms: Parameters) -> Plan | None:
@@ -294,14 +303,21 @@ def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]
 def edit(call: Call) -> str:
     """Edit a customer and their subscription together. If one of the two edits is refused, neither is made.
 
-    Fields are checked in the same order as for a new customer: plan, customer, card (inferred).
+    Fields are checked in the same order as for a new customer: plan, customer, card (inferred). A new tax
+    rate already applies to what this call bills (inferred).
     """
     customer = call.customer()
     terms = call.parameters.level("subscription")
     _plan(call, terms)
     details = _changed_details(call, customer)
     change = _change(call, customer, terms)
-    change.apply(call, customer)
+    tax_before = customer.tax_rate, customer.is_tax_exempt
+    signup.edit_tax(customer, details.values, details.tax_rate, details.is_tax_exempt)
+    try:
+        change.apply(call, customer)
+    except Refusal:
+        customer.tax_rate, customer.is_tax_exempt = tax_before
+        raise
     _apply_details(call, customer, details)
     return call.answer(customer)
 
@@ -326,18 +342,18 @@ def _changed_details(call: Call, customer: Customer) -> Details:
     def is_taken(code: str) -> bool:
         return code != customer.code and call.state.has_customer(call.product, code)
 
-    return read_details(call.parameters, is_taken, call.zone, is_new=False)
+    details = read_details(call.parameters, is_taken, call.zone, is_new=False)
+    if "taxRate" in call.parameters:
+        details.values["taxRate"] = call.parameters.text("taxRate")
+    return details
 
 
 def _apply_details(call: Call, customer: Customer, details: Details) -> None:
-    values = details.values
-    if "taxRate" in call.parameters:
-        values["taxRate"] = call.parameters.text("taxRate")
     signup.edit_customer(
         call.state,
         customer,
         code=details.code or None,
-        details=values,
+        details=details.values,
         meta_data=details.meta_data,
         tax_rate=details.tax_rate,
         is_tax_exempt=details.is_tax_exempt,

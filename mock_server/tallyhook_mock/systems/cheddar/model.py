@@ -315,11 +315,11 @@ class Invoice(Entity, eq=False):
     def paid_for_period(self) -> Decimal:
         """Return what the customer paid, before tax, for the period that begins with this invoice.
 
-        This is the recurring charge less its discount, but no more than the whole payment less credits and
-        refunds. Credit carried forward from earlier invoices is treated as paid. The result may contain
-        fractions of a cent, because only the credit that is calculated from it is rounded (inferred).
+        This is the recurring charge less its discount, but no more than the whole payment less credits,
+        refunds and voids. Credit carried forward from earlier invoices is treated as paid. The result may
+        contain fractions of a cent, because only the credit that is calculated from it is rounded (inferred).
         """
-        if self.state is not InvoiceState.PAID:
+        if not self.paid_by:
             return ZERO
         recurring = [line for line in self.charges if line.type is ChargeType.RECURRING]
         net = total(line.amount for line in (*recurring, *self.discounts(recurring, self.promotion)))

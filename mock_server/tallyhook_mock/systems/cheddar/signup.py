@@ -119,11 +119,18 @@ def edit_customer(
     if details or meta_data or is_tax_exempt is not None:
         customer.modified = at
     customer.details = {**customer.details, **details}
+    edit_tax(customer, details, tax_rate, is_tax_exempt)
+    edit_meta_data(state, customer, meta_data, at)
+
+
+def edit_tax(
+    customer: Customer, details: Mapping[str, str], tax_rate: Decimal | None, is_tax_exempt: bool | None
+) -> None:
+    """Change a customer's tax rate if `details` has one, and the exemption unless `is_tax_exempt` is None."""
     if "taxRate" in details:
         customer.tax_rate = tax_rate
     if is_tax_exempt is not None:
         customer.is_tax_exempt = is_tax_exempt
-    edit_meta_data(state, customer, meta_data, at)
 
 
 def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str], at: datetime) -> None:

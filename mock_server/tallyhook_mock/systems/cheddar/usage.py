@@ -1,6 +1,6 @@
 """Changes the counters of tracked items. Usage is never prorated."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ from tallyhook_mock.core.money import quantity_text
 from tallyhook_mock.systems.cheddar.charges import discount, target
 from tallyhook_mock.systems.cheddar.model import ChargeType, Customer, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem
-from tallyhook_mock.systems.cheddar.refusal import invalid, not_found
+from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid, not_found
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = [
@@ -20,6 +20,9 @@ __all__ = [
     "remove_quantity",
     "set_quantity",
 ]
+
+# How long quantities can be changed while a customer who owes the first bill waits for PayPal (documented).
+PAYPAL_VALID_FOR = timedelta(hours=3)
 
 
 def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
@@ -71,6 +74,8 @@ def set_quantity(
     planned = invoice.plan.item(item)
     if planned is None:
         raise not_found(f"Item not found (code={item})")
+    if invoice.state is InvoiceState.OPEN and invoice.billing_at <= at:
+        _check_request(customer, at)
     if quantity < 0:
         raise invalid(
             "quantity", "notGreaterThan", f"'{quantity_text(quantity)}' is not greater than or equal to '0'"
@@ -102,6 +107,13 @@ def remove_quantity(
     if customer.product.rules.removed_below_zero == "zero":
         quantity = min(quantity, target(customer, outstanding=outstanding).quantity(item))
     add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
+
+
+def _check_request(customer: Customer, at: datetime) -> None:
+    """Raise a Refusal if a customer's request for PayPal's preapproval is no longer valid (documented)."""
+    asked = customer.subscription.canceled_at
+    if customer.subscription.waits_for_paypal and asked is not None and asked + PAYPAL_VALID_FOR < at:
+        raise Refusal(412, "The PayPal preapproval request has expired", "invoicePeriod:expired")  # inferred
 
 
 def _recount(invoice: Invoice, planned: PlanItem, quantity: Decimal) -> None:

@@ -226,7 +226,7 @@ def _not_a_date(parameters: Parameters, name: str, value: str) -> Refusal:
 _LONGEST = {
     "company": 60,
     "notes": 255,
-    "referer": 2000,
+    "referer": 255,
     "campaignTerm": 255,
     "campaignName": 255,
     "campaignSource": 255,
