@@ -47,9 +47,9 @@ def test_a_customer_is_signed_up_billed_and_edited(server: Server, command: Comm
 @pytest.mark.parametrize(
     ("option", "code", "why"),
     [
-        ("--first-name", 1, "A value is required"),
-        ("--last-name", 1, "A value is required"),
-        ("--email", 1, "A value is required"),
+        ("--first-name", 1, "irstName: A value is required"),
+        ("--last-name", 1, "astName: A value is required"),
+        ("--email", 1, "email: A value is required"),
         ("--card", 2, "--card: a value is required"),
         ("--coupon", 2, "--coupon: a value is required"),
         ("--plan", 2, "--plan: there is no ''"),
@@ -69,8 +69,8 @@ def test_an_empty_value_is_sent_and_not_replaced(
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (("usage", "set", "ida", "OIL", "-1"), 1, "'-1' is not greater than or equal to '0'"),
-        (("usage", "add", "ida", "OIL", "-.5"), 1, "'-0.5' is not greater than or equal to '0'"),
+        (("usage", "set", "ida", "OIL", "-1"), 1, "quantity: '-1' is not greater than or equal to '0'"),
+        (("usage", "add", "ida", "OIL", "-.5"), 1, "quantity: '-0.5' is not greater than or equal to '0'"),
         (("clock", "advance", "-1d"), 2, "'-1d' is not a duration"),
         (("seed", "-1"), 2, "-1 is not in the range"),
         (("snapshot", "restore", "-1"), 1, "there is no snapshot '-1'"),

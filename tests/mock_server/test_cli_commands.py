@@ -142,6 +142,14 @@ def test_a_timeline_can_be_read_anywhere(server: Server, columns: str, lines: li
     assert "\n".join(lines) in shown
 
 
+@pytest.mark.parametrize("name", ["é/x", "a/b/restore", "/", "-1", "%2F"])
+def test_a_snapshot_with_any_name_is_said_to_be_missing(command: Command, name: str) -> None:
+    command.says("snapshot", "save", "before")
+    for verb in ("restore", "delete"):
+        why = command.complains(1, "snapshot", verb, name)
+        assert why == f"there is no snapshot {name!r}; existing snapshots: before"
+
+
 def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, command: Command) -> None:
     status = 500
     with listening(lambda _: status) as listener:
