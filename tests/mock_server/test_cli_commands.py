@@ -93,6 +93,27 @@ def test_listeners_are_added_paused_resumed_and_removed(server: Server, command:
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_told"),
+    [
+        ((), (), True),
+        ((), ("--events", "newSubscription"), True),
+        (("--events", "newSubscription"), ("--events", "newSubscription"), True),
+        (("--events", "newSubscription"), ("--events", "transaction"), False),
+        ((), ("--system", "fusebill"), False),
+    ],
+)
+def test_a_url_that_gets_hooks_twice_is_told(
+    command: Command, first: tuple[str, ...], second: tuple[str, ...], is_told: bool
+) -> None:
+    url = "http://127.0.0.1:9/hooks"
+    before = command.gives("listeners", "add", url, *first)["id"]
+    done = run("listeners", "add", url, *second, mock=command.url)
+    assert (done.returncode, "now gets hooks" in done.stdout) == (0, True)
+    assert ("has the same URL, which now gets its hooks twice" in done.stderr) is is_told
+    assert (before[:8] in done.stderr) is is_told
+
+
 def test_a_listener_that_is_removed_lets_invoices_go(server: Server, command: Command) -> None:
     for customer in ("ida", "ben"):
         Api(server).subscribe(customer)
