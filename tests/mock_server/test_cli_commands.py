@@ -114,6 +114,15 @@ def test_a_url_that_gets_hooks_twice_is_told(
     assert (before[:8] in done.stderr) is is_told
 
 
+@pytest.mark.parametrize("arguments", ["hooks list", "calls", "faults add dropAfter"])
+@pytest.mark.parametrize(("code", "is_known"), [("ida", True), ("idaa", False), ("a/b", False)])
+def test_an_unknown_customer_is_told(server: Server, arguments: str, code: str, is_known: bool) -> None:
+    Api(server).subscribe("ida")
+    done = run(*arguments.split(), "--customer", code, mock=server.url)
+    assert (done.returncode, bool(done.stdout)) == (0, True)
+    assert done.stderr == ("" if is_known else f"tallyhook: --customer: there is no {code!r}\n")
+
+
 def test_a_listener_that_is_removed_lets_invoices_go(server: Server, command: Command) -> None:
     for customer in ("ida", "ben"):
         Api(server).subscribe(customer)
