@@ -33,7 +33,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_REASON = re.compile(rb"<error[^>]*>([^<]+)</error>")
+_REASON = re.compile(rb'<error(?:[^>]* auxCode="([^":]+):[^"]*")?[^>]*>([^<]+)</error>')  # field, message
 MAX_BODY = 1_000_000  # bytes of a call's body
 _LONGEST_REASON = 500  # characters
 _LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
@@ -181,9 +181,10 @@ class Watched:
 
     @property
     def reason(self) -> str:
-        """The answer's error text, on one line. Empty if the call succeeded."""
+        """The answer's error text, on one line, after the field's name. Empty if the call succeeded."""
         found = _REASON.search(self._answer)
-        text = bytes(found[1] if found else self._answer).decode("utf-8", "replace")
+        said = b": ".join(filter(None, found.groups())) if found else self._answer
+        text = bytes(said).decode("utf-8", "replace")
         return " ".join((unescape(text) if found else text).split())[:_LONGEST_REASON]
 
 

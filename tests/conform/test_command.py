@@ -135,6 +135,34 @@ def test_what_is_wrong_is_one_line(server: Server, tmp_path: Path, changed: list
     assert left(server) == 0
 
 
+@pytest.mark.parametrize("command", ["start", "continue", "clean"])
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_password_that_nobody_can_be_asked_for(server: Server, command: str, is_begun: bool) -> None:
+    begin = ["start", *account(server), "--only", "new_card_while_held", "--wait", "0s"]
+    if is_begun:
+        assert run(*begin).returncode == 0
+    done = subprocess.run(
+        [SCRIPT, "conform", *(begin if command == "start" else [command])],
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={name: value for name, value in os.environ.items() if name != "TALLYHOOK_PASSWORD"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, ""), done
+    if is_begun == (
+        command == "start"
+    ):  # a run to continue or clean is missing, or is in the way of a new one
+        assert "TALLYHOOK_PASSWORD" not in done.stderr
+        assert "conform.json" in done.stderr
+    else:
+        assert "the password is missing: set TALLYHOOK_PASSWORD, or pass --password" in done.stderr
+    if is_begun:
+        assert run("clean").returncode == 0
+    assert left(server) == 0
+
+
 def test_a_wrong_password(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALLYHOOK_PASSWORD", "other")
     done = run("start", *account(server))

@@ -47,9 +47,9 @@ def test_a_customer_is_signed_up_billed_and_edited(server: Server, command: Comm
 @pytest.mark.parametrize(
     ("option", "code", "why"),
     [
-        ("--first-name", 1, "A value is required"),
-        ("--last-name", 1, "A value is required"),
-        ("--email", 1, "A value is required"),
+        ("--first-name", 1, "irstName: A value is required"),
+        ("--last-name", 1, "astName: A value is required"),
+        ("--email", 1, "email: A value is required"),
         ("--card", 2, "--card: a value is required"),
         ("--coupon", 2, "--coupon: a value is required"),
         ("--plan", 2, "--plan: there is no ''"),
@@ -64,6 +64,37 @@ def test_an_empty_value_is_sent_and_not_replaced(
         assert why in command.complains(code, "customers", *arguments, option, "")
     assert [each["code"] for each in command.gives("customers")] == ["eve"]
     assert server.customer("eve").details == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (("usage", "set", "ida", "OIL", "-1"), 1, "quantity: '-1' is not greater than or equal to '0'"),
+        (("usage", "add", "ida", "OIL", "-.5"), 1, "quantity: '-0.5' is not greater than or equal to '0'"),
+        (("clock", "advance", "-1d"), 2, "'-1d' is not a duration"),
+        (("seed", "-1"), 2, "-1 is not in the range"),
+        (("snapshot", "restore", "-1"), 1, "there is no snapshot '-1'"),
+    ],
+)
+def test_a_negative_number_is_a_value_and_no_option(
+    server: Server, command: Command, arguments: tuple[str, ...], code: int, why: str
+) -> None:
+    command.says("customers", "add", "ida", "--plan", "GLOW")
+    done = run(*arguments, mock=server.url)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert why in done.stderr
+
+
+@pytest.mark.parametrize("amount", ["5", "-5", "-.5"])
+def test_a_misspelt_option_is_never_the_code_of_a_charge(
+    server: Server, command: Command, amount: str
+) -> None:
+    before = command.gives("customers", "add", "ida", "--plan", "GLOW")["current"]
+    for arguments in (["--outstandin", amount], [amount, "--outstandin"], ["X", amount, "--quantiti", "2"]):
+        done = run("charge", "ida", *arguments, mock=server.url)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "No such option '--" in done.stderr
+    assert [each["current"] for each in command.gives("customers")] == [before]
 
 
 @pytest.mark.parametrize("item", ["OIL", "OIL=", "=3", "="])

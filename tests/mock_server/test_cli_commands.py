@@ -93,6 +93,36 @@ def test_listeners_are_added_paused_resumed_and_removed(server: Server, command:
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_told"),
+    [
+        ((), (), True),
+        ((), ("--events", "newSubscription"), True),
+        (("--events", "newSubscription"), ("--events", "newSubscription"), True),
+        (("--events", "newSubscription"), ("--events", "transaction"), False),
+        ((), ("--system", "fusebill"), False),
+    ],
+)
+def test_a_url_that_gets_hooks_twice_is_told(
+    command: Command, first: tuple[str, ...], second: tuple[str, ...], is_told: bool
+) -> None:
+    url = "http://127.0.0.1:9/hooks"
+    before = command.gives("listeners", "add", url, *first)["id"]
+    done = run("listeners", "add", url, *second, mock=command.url)
+    assert (done.returncode, "now gets hooks" in done.stdout) == (0, True)
+    assert ("has the same URL, which now gets its hooks twice" in done.stderr) is is_told
+    assert (before[:8] in done.stderr) is is_told
+
+
+@pytest.mark.parametrize("arguments", ["hooks list", "calls", "faults add dropAfter"])
+@pytest.mark.parametrize(("code", "is_known"), [("ida", True), ("idaa", False), ("a/b", False)])
+def test_an_unknown_customer_is_told(server: Server, arguments: str, code: str, is_known: bool) -> None:
+    Api(server).subscribe("ida")
+    done = run(*arguments.split(), "--customer", code, mock=server.url)
+    assert (done.returncode, bool(done.stdout)) == (0, True)
+    assert done.stderr == ("" if is_known else f"tallyhook: --customer: there is no {code!r}\n")
+
+
 def test_a_listener_that_is_removed_lets_invoices_go(server: Server, command: Command) -> None:
     for customer in ("ida", "ben"):
         Api(server).subscribe(customer)
@@ -140,6 +170,14 @@ def test_a_timeline_can_be_read_anywhere(server: Server, columns: str, lines: li
     told = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=True)
     shown = "\n".join(line.strip() and line[1:].rstrip() for line in told.stdout.splitlines())
     assert "\n".join(lines) in shown
+
+
+@pytest.mark.parametrize("name", ["é/x", "a/b/restore", "/", "-1", "%2F"])
+def test_a_snapshot_with_any_name_is_said_to_be_missing(command: Command, name: str) -> None:
+    command.says("snapshot", "save", "before")
+    for verb in ("restore", "delete"):
+        why = command.complains(1, "snapshot", verb, name)
+        assert why == f"there is no snapshot {name!r}; existing snapshots: before"
 
 
 def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, command: Command) -> None:

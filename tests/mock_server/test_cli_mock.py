@@ -187,6 +187,7 @@ def test_what_can_not_be_done_is_said_in_one_line(tmp_path: Path) -> None:
             (("--start", "9999-01-01"), "--start: 9999-01-01T00:00:00+00:00 is out of range: "),
             (("--hostname", "billing.test"), "--hostname works only with --tls"),
             (("--tls-dir", "certificates"), "--tls-dir works only with --tls"),
+            (("--console-token", ""), "--console-token: a value is required"),
             (("--tls", "--tls-dir", str(broken)), f"can't create a certificate in {broken}: "),
         ]:
             done = run("mock", *arguments)

@@ -91,3 +91,11 @@ def test_a_pipe_gets_a_row_a_line_with_tabs_and_no_padding(url: str, command: st
         assert heading[:4] == ["customer", "name", "product", "plan"]
         assert [row[0] for row in rows] == ["ida", LONG, "eve"]
         assert {len(row) for row in rows} == {len(heading)}
+
+
+@pytest.mark.parametrize("code", ["a\tb", "c\t\td", "e\nf", "g\r\nh\ti"])
+def test_a_code_with_a_tab_or_line_break_is_one_cell_in_a_pipe(code: str) -> None:
+    with serve(catalog()) as server:
+        Command(server.url).says("customers", "add", code, "--plan", "GLOW")
+        heading, row = (line.split("\t") for line in printed(server.url, None, "customers"))
+        assert len(row) == len(heading), row

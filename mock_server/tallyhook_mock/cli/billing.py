@@ -84,7 +84,7 @@ def _change(
 
 
 # A negative amount looks like an option.
-@click.command(cls=Command, context_settings={"ignore_unknown_options": True})
+@click.command(cls=Command)
 @customer_argument
 @click.argument("code", metavar="CODE", help="The charge's code.")
 @click.argument(

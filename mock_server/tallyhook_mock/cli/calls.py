@@ -60,6 +60,8 @@ def calls(
     wanted |= {"failed": "true" if failed else None}
     newest = remote.get("/calls", {"order": "newest", "limit": 1})["calls"]
     found = remote.get("/calls", wanted | {"order": "newest", "limit": limit})["calls"][::-1]
+    if not found:
+        remote.say_if_unknown(customer)
     if follow:
         _follow(remote, wanted, found, newest[0]["number"] if newest else 0, as_json)
     elif as_json:

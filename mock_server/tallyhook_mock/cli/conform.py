@@ -46,8 +46,6 @@ password_option = click.option(
     "--password",
     envvar="TALLYHOOK_PASSWORD",
     show_envvar=True,
-    prompt=True,
-    hide_input=True,
     help="The user's password or API key. It is not saved.",
 )
 _LISTEN = "The local address at which this command receives hooks; port 0 picks a free port."
@@ -114,7 +112,7 @@ def start(
     base_url: str,
     product: str,
     user: str,
-    password: str,
+    password: str | None,
     state: Path,
     listener_url: str,
     listen: str,
@@ -177,7 +175,7 @@ def start(
 @write_option
 @json_option
 def go_on(
-    password: str,
+    password: str | None,
     state: Path,
     listen: str,
     wait: str,
@@ -208,7 +206,7 @@ def go_on(
 @conform.command()
 @password_option
 @state_file_option
-def clean(password: str, state: Path) -> None:
+def clean(password: str | None, state: Path) -> None:
     """Delete everything that a run created, and the file in which the run is saved.
 
     The run's customers and plans are deleted from the server. If the server is a mock, the run's listener is
@@ -239,6 +237,13 @@ def _ending() -> Iterator[None]:
         _cut()
 
 
+def _asked() -> str:
+    """Ask for the password, if there is a terminal to ask on."""
+    if not sys.stdin.isatty():
+        fail("the password is missing: set TALLYHOOK_PASSWORD, or pass --password", USAGE)
+    return str(click.prompt("Password", hide_input=True))
+
+
 def _cut() -> NoReturn:
     fail(
         "interrupted; `tallyhook conform continue` resumes, `tallyhook conform clean` deletes everything", BAD
@@ -247,7 +252,7 @@ def _cut() -> NoReturn:
 
 @contextlib.contextmanager
 def _run(
-    state: "State", file: Path, password: str, listen: str, wait: str, *, advances: bool = False
+    state: "State", file: Path, password: str | None, listen: str, wait: str, *, advances: bool = False
 ) -> "Iterator[Run]":
     """Yield a run with this state. Inside the context, the run's listener receives hooks."""
 
@@ -263,6 +268,7 @@ def _run(
         patience = parse_duration(wait).rest
     except ValueError as error:
         fail(f"--wait: {error}", USAGE)
+    password = _asked() if password is None else password
     verify = trust() if state.base_url.startswith("https:") else False
     with httpx.Client(timeout=60, verify=verify) as http, contextlib.ExitStack() as stack:
         mock: MockControl | None = MockControl(http, state.base_url)

@@ -98,7 +98,9 @@ def add(
         "retryAfter": retry_after,
         "by": by,
     }
-    made = Remote(url).post("/faults", wish)
+    remote = Remote(url)
+    made = remote.post("/faults", wish)
+    remote.say_if_unknown(customer)
     if as_json:
         print_json(made)
     else:

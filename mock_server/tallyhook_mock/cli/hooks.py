@@ -82,6 +82,8 @@ def list_(
     found = answer["hooks"]
     if after is None:
         found.reverse()
+    if not found:
+        remote.say_if_unknown(customer)
     if as_json:
         print_json(found)
         if after is not None:

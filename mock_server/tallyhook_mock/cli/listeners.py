@@ -90,9 +90,16 @@ def add(
     Example: tallyhook listeners add http://127.0.0.1:8000/fusebill --system fusebill --header X-Key
     """
     more = {"product": product, "system": system, "header": header, "key": key}
-    made = Remote(url).post("/listeners", {"url": listener, "events": events or [], **more})
+    remote = Remote(url)
+    made = remote.post("/listeners", {"url": listener, "events": events or [], **more})
     key = f", with the key {made['key']} in {made['header']}" if "key" in made else ""
     _print(made, f"now gets hooks{key}", as_json)
+    for other in remote.get("/listeners")["listeners"]:
+        if _is_twin(other, made):
+            why = f"{short(other['id'])} has the same URL, which now gets its hooks twice"
+            click.echo(
+                f"tallyhook: {why}; `tallyhook listeners remove {short(other['id'])}` removes it", err=True
+            )
 
 
 @listeners.command()
@@ -140,6 +147,13 @@ def resume(name: str, url: str, as_json: bool) -> None:
     Example: tallyhook listeners resume http://127.0.0.1:8000/hooks
     """
     _switch(url, name, "resume", "gets hooks again", as_json)
+
+
+def _is_twin(other: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+    """Return whether some hooks go to one URL twice: for this listener and for the other."""
+    is_same = all(other[name] == made[name] for name in ("system", "product", "url"))
+    shared = set(other["events"]) & set(made["events"])
+    return is_same and other["id"] != made["id"] and bool(shared or not (other["events"] and made["events"]))
 
 
 def _held_for(remote: Remote, listener: Mapping[str, Any]) -> int:

@@ -126,6 +126,8 @@ def mock(
     for option, is_given in (("--hostname", bool(hostname)), ("--tls-dir", tls_dir is not None)):
         if is_given and not tls:
             fail(f"{option} works only with --tls", USAGE)
+    if not console_token and _given("console-token"):
+        fail("--console-token: a value is required", USAGE)
     content = default_catalog() if catalog is None else _load(catalog)
     journal = None
     if state is not None:
@@ -184,7 +186,7 @@ def mock(
 def _given(*names: str) -> list[str]:
     """Return the options among `names` that the user gave on the command line, such as `--seed`."""
     source = click.get_current_context().get_parameter_source
-    return [f"--{name}" for name in names if source(name) is ParameterSource.COMMANDLINE]
+    return [f"--{name}" for name in names if source(name.replace("-", "_")) is ParameterSource.COMMANDLINE]
 
 
 def _load(catalog: Path) -> dict[str, Any]:

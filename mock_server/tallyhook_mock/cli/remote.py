@@ -10,6 +10,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from tallyhook_mock.cli.completion import customer_codes, product_codes
+from tallyhook_mock.core.hooks import CHEDDAR
+from tallyhook_mock.systems import SYSTEMS
 from tallyhook_receiver.cli.command import BAD, USAGE, fail
 
 if TYPE_CHECKING:
@@ -150,6 +152,17 @@ class Remote:
         """Return a customer in the form that `tallyhook customers --json` prints."""
         found = self.get("/customers", {"product": product})["customers"]
         return next(dict(each) for each in found if each["code"] == code)
+
+    def say_if_unknown(self, customer: str | None) -> None:
+        """If neither a product nor another system has this customer or subscription, say so on stderr."""
+        if customer is None:
+            return
+        codes = [str(each["code"]) for each in self.get("/catalog")["products"]]
+        others = [path(name, kind, customer) for name, kind in SYSTEMS.items() if name != CHEDDAR]
+        if not any(self._has(code, customer) for code in codes) and not any(
+            self._send("GET", f"{each}/timeline?limit=1")[0] == 200 for each in others
+        ):
+            click.echo(f"tallyhook: --customer: there is no {customer!r}", err=True)
 
     def _has(self, product: str, customer: str) -> bool:
         status, _, _ = self._send(

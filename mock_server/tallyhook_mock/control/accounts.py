@@ -76,7 +76,7 @@ def _routes(name: str, accounts: str) -> list[Route]:
         system, _, key = found(request)
         return JSONResponse(coming(key, system.forecast(key, count)))
 
-    path = f"/{name}/{accounts}/{{id}}"
+    path = f"/{name}/{accounts}/{{id:path}}"
     return [
         Route(f"{path}/timeline", timeline, methods=["GET"]),
         Route(f"{path}/timeline.svg", picture, methods=["GET"]),

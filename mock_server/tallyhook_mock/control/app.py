@@ -74,7 +74,7 @@ def _busy(_: Request, error: Exception) -> JSONResponse:
 
 def _refused_by_cheddar(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CheddarRefusal)
-    return JSONResponse({"error": error.message}, error.status)
+    return JSONResponse({"error": str(error)}, error.status)
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -62,6 +62,6 @@ def _found(request: Request) -> bytes:
 ROUTES = [
     Route("/snapshots", index, methods=["GET"]),
     Route("/snapshots", save, methods=["POST"]),
-    Route("/snapshots/{name}/restore", restore, methods=["POST"]),
-    Route("/snapshots/{name}", delete, methods=["DELETE"]),
+    Route("/snapshots/{name:path}/restore", restore, methods=["POST"]),
+    Route("/snapshots/{name:path}", delete, methods=["DELETE"]),
 ]

@@ -1,6 +1,7 @@
 """The base classes of all commands, and `fail`, which ends a command with an error message."""
 
 import inspect
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -8,6 +9,8 @@ import click
 
 # Exit codes. BAD: the result is bad. USAGE: the command was called wrongly or couldn't run.
 BAD, USAGE = 1, 2
+
+_NEGATIVE = re.compile(r"-[.\d]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -23,6 +26,14 @@ class Command(click.Command):
         paragraphs = inspect.cleandoc(self.help or "").split("\n\n")
         self.examples = [each.removeprefix("Example: ") for each in paragraphs if _is_example(each)]
         self.help = "\n\n".join(each for each in paragraphs if not _is_example(each))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `-1` or `-1d` as an argument, so that the command can say what is wrong with the value."""
+        unsigned = [arg[1:] if _NEGATIVE.match(arg) else arg for arg in args]
+        if unsigned != args:
+            self.make_parser(ctx).parse_args(unsigned)  # still refuses any other unknown option
+            ctx.ignore_unknown_options = True
+        return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:

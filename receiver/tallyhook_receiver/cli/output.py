@@ -43,7 +43,8 @@ def table(
     names, made = list(columns), console()
     if made.width == _ENDLESS:
         for line in ([Text(name.lstrip(_MARKS)) for name in names], *listed, *below):
-            click.echo("\t".join("; ".join(cell.plain.splitlines()) for cell in line))
+            cells = ("; ".join(cell.plain.splitlines()).replace("\t", " ") for cell in line)
+            click.echo("\t".join(cells))
         return
     shown = [place for place, name in enumerate(names) if name[0] != "?" or _differ(listed, place)]
     names = [names[place] for place in shown]

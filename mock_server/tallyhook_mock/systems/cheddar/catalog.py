@@ -293,7 +293,7 @@ def read(
                 try:
                     seed.create(state, entry.product, at)
                 except Refusal as refusal:
-                    raise CatalogError(f"{seed.place}: {refusal.message}") from None
+                    raise CatalogError(f"{seed.place}: {refusal}") from None
         for entry in entries.values():
             for url, events in entry.listeners:
                 state.hooks.listen(entry.product.code, url, events)

@@ -25,6 +25,11 @@ class Refusal(base.Refusal):
         self.aux_code = aux_code
         self.customer = customer
 
+    def __str__(self) -> str:
+        """Return the message, after the field's name if the refusal is about a field."""
+        field, colon, _ = self.aux_code.partition(":")
+        return f"{field}: {self.message}" if colon else self.message
+
 
 def not_found(message: str) -> Refusal:
     return Refusal(404, message)
