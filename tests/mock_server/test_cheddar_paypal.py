@@ -215,6 +215,58 @@ def test_agreeing_leaves_a_held_invoice_to_its_review(
         assert numbers_and_payments(api, "eve") == [("3", []), paid, ("1", ["20.00"])]
 
 
+@pytest.mark.parametrize("gives_up", ["customers/paypal-revert", None])
+@pytest.mark.parametrize("late", ["0d", "3d", "40d"])
+def test_who_gives_up_after_the_bill_date_is_canceled_as_by_a_cancellation(
+    server: Server, api: Api, late: str, gives_up: str | None
+) -> None:
+    api.subscribe("eve")
+    api.call("customers/set-item-quantity", code="eve", itemCode="OIL", quantity="4")
+    api.call("customers/cancel", code="eve")
+    if gives_up is not None:
+        terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF}
+        api.call("customers/edit-subscription", code="eve", **terms)
+    server.advance("1mo")
+    server.advance(late)
+    if gives_up is not None:
+        api.call(gives_up, code="eve")
+    api.call("customers/set-item-quantity", 412, code="eve", itemCode="OIL", quantity="9")
+    card = {"ccNumber": "5555555555554444", "ccExpiration": "12/2090", "ccFirstName": "Ida"}
+    card |= {"ccLastName": "Lamp", "ccCardCode": "123", "ccZip": "90210"}
+    api.call("customers/edit-subscription", code="eve", **card)
+    assert [made for _, made in numbers_and_payments(api, "eve")] == [[], ["20.00"], ["20.00"]]
+
+
+def test_who_gives_up_before_the_bill_date_is_billed_on_it_after_giving_a_card(
+    server: Server, api: Api
+) -> None:
+    api.subscribe("eve")
+    api.call("customers/set-item-quantity", code="eve", itemCode="OIL", quantity="4")
+    api.call("customers/cancel", code="eve")
+    terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF}
+    api.call("customers/edit-subscription", code="eve", **terms)
+    server.advance("3d")
+    api.call("customers/paypal-revert", code="eve")
+    api.call("customers/edit-subscription", code="eve", ccNumber="5555555555554444", ccExpiration="12/2090")
+    assert [made for _, made in numbers_and_payments(api, "eve")] == [[], ["20.00"]]
+    server.advance("1mo")
+    assert [made for _, made in numbers_and_payments(api, "eve")] == [[], ["25.00"], ["20.00"]]
+
+
+@pytest.mark.parametrize("late", ["0d", "40d"])
+def test_who_gives_up_signing_up_is_billed_for_it_once_after_giving_a_card(
+    server: Server, api: Api, late: str
+) -> None:
+    ask(api)
+    api.call("customers/set-item-quantity", code="ida", itemCode="OIL", quantity="4")
+    server.advance(late)
+    api.call("customers/paypal-revert", code="ida")
+    api.call("customers/edit-subscription", code="ida", ccNumber="5555555555554444", ccExpiration="12/2090")
+    assert [made for _, made in numbers_and_payments(api, "ida")] == [[], ["20.00"]]
+    server.advance("32d")
+    assert [made for _, made in numbers_and_payments(api, "ida")] == [[], ["25.00"], ["20.00"]]
+
+
 def numbers_and_payments(api: Api, code: str) -> list[tuple[str | None, list[str | None]]]:
     """The number of each invoice, newest first, with the amounts of its transactions."""
     return [
