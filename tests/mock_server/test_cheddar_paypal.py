@@ -7,7 +7,7 @@ import pytest
 
 from tallyhook_mock import Server, serve
 
-from .loopback import Api, catalog
+from .loopback import Api, Received, catalog, listening
 
 BACK, OFF = "https://shop.lantern.example/back?order=7&x=1", "https://shop.lantern.example/off"
 NOBODY = "00000001-7a11-11f0-8a5e-0eff7a117a11"
@@ -166,6 +166,113 @@ def test_who_owed_something_pays_it_by_paypal_only_after_agreeing(
     canceled, paid, current = seen()
     assert (canceled, current) == ("", 1)
     assert paid
+
+
+@pytest.mark.parametrize("late", ["0d", "3d", "40d"])
+def test_a_bill_that_falls_due_during_the_wait_is_paid_with_its_usage_on_agreeing(
+    server: Server, api: Api, browser: httpx.Client, late: str
+) -> None:
+    api.subscribe("eve")
+    api.call("customers/set-item-quantity", code="eve", itemCode="OIL", quantity="4")
+    api.call("customers/cancel", code="eve")
+    terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF}
+    document = api.call("customers/edit-subscription", code="eve", **terms)
+    server.advance("1mo")
+    server.advance(late)
+    assert numbers_and_payments(api, "eve") == [("2", []), ("1", ["20.00"])]
+    api.call("customers/run-outstanding", 404, code="eve")
+    assert browser.post(document.findtext(".//redirectUrl") or "").status_code == 303
+    paid = [("2", ["25.00"]), ("1", ["20.00"])]
+    assert numbers_and_payments(api, "eve") == [("3", []), *paid]
+    server.advance("27d")
+    assert numbers_and_payments(api, "eve") == [("3", []), *paid]  # the new period begins with agreeing
+    server.advance("5d")
+    assert numbers_and_payments(api, "eve") == [("4", []), ("3", ["20.00"]), *paid]
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_agreeing_leaves_a_held_invoice_to_its_review(
+    server: Server, api: Api, browser: httpx.Client, is_released: bool
+) -> None:
+    def answer(hook: Received) -> int:
+        return 200 if is_released or hook.type != "subscriptionBillable" else 503
+
+    with listening(answer) as listener:
+        server.listen(listener.url)
+        api.subscribe("eve")
+        server.advance("1mo")
+        held = [("3", []), ("2", []), ("1", ["20.00"])]
+        assert numbers_and_payments(api, "eve") == held
+        api.call("customers/cancel", code="eve")
+        terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF}
+        document = api.call("customers/edit-subscription", code="eve", **terms)
+        assert browser.post(document.findtext(".//redirectUrl") or "").status_code == 303
+        assert numbers_and_payments(api, "eve") == held
+        usage = {"itemCode": "OIL", "quantity": "6", "invoicePeriod": "outstanding"}
+        api.call("customers/set-item-quantity", code="eve", **usage)
+        server.advance("2h")
+        paid = ("2", ["30.00"] if is_released else [])
+        assert numbers_and_payments(api, "eve") == [("3", []), paid, ("1", ["20.00"])]
+
+
+@pytest.mark.parametrize("gives_up", ["customers/paypal-revert", None])
+@pytest.mark.parametrize("late", ["0d", "3d", "40d"])
+def test_who_gives_up_after_the_bill_date_is_canceled_as_by_a_cancellation(
+    server: Server, api: Api, late: str, gives_up: str | None
+) -> None:
+    api.subscribe("eve")
+    api.call("customers/set-item-quantity", code="eve", itemCode="OIL", quantity="4")
+    api.call("customers/cancel", code="eve")
+    if gives_up is not None:
+        terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF}
+        api.call("customers/edit-subscription", code="eve", **terms)
+    server.advance("1mo")
+    server.advance(late)
+    if gives_up is not None:
+        api.call(gives_up, code="eve")
+    api.call("customers/set-item-quantity", 412, code="eve", itemCode="OIL", quantity="9")
+    card = {"ccNumber": "5555555555554444", "ccExpiration": "12/2090", "ccFirstName": "Ida"}
+    card |= {"ccLastName": "Lamp", "ccCardCode": "123", "ccZip": "90210"}
+    api.call("customers/edit-subscription", code="eve", **card)
+    assert [made for _, made in numbers_and_payments(api, "eve")] == [[], ["20.00"], ["20.00"]]
+
+
+def test_who_gives_up_before_the_bill_date_is_billed_on_it_after_giving_a_card(
+    server: Server, api: Api
+) -> None:
+    api.subscribe("eve")
+    api.call("customers/set-item-quantity", code="eve", itemCode="OIL", quantity="4")
+    api.call("customers/cancel", code="eve")
+    terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF}
+    api.call("customers/edit-subscription", code="eve", **terms)
+    server.advance("3d")
+    api.call("customers/paypal-revert", code="eve")
+    api.call("customers/edit-subscription", code="eve", ccNumber="5555555555554444", ccExpiration="12/2090")
+    assert [made for _, made in numbers_and_payments(api, "eve")] == [[], ["20.00"]]
+    server.advance("1mo")
+    assert [made for _, made in numbers_and_payments(api, "eve")] == [[], ["25.00"], ["20.00"]]
+
+
+@pytest.mark.parametrize("late", ["0d", "40d"])
+def test_who_gives_up_signing_up_is_billed_for_it_once_after_giving_a_card(
+    server: Server, api: Api, late: str
+) -> None:
+    ask(api)
+    api.call("customers/set-item-quantity", code="ida", itemCode="OIL", quantity="4")
+    server.advance(late)
+    api.call("customers/paypal-revert", code="ida")
+    api.call("customers/edit-subscription", code="ida", ccNumber="5555555555554444", ccExpiration="12/2090")
+    assert [made for _, made in numbers_and_payments(api, "ida")] == [[], ["20.00"]]
+    server.advance("32d")
+    assert [made for _, made in numbers_and_payments(api, "ida")] == [[], ["25.00"], ["20.00"]]
+
+
+def numbers_and_payments(api: Api, code: str) -> list[tuple[str | None, list[str | None]]]:
+    """The number of each invoice, newest first, with the amounts of its transactions."""
+    return [
+        (invoice.findtext("number"), [made.findtext("amount") for made in invoice.findall(".//transaction")])
+        for invoice in api.invoices(code)
+    ]
 
 
 AGREEMENT = {

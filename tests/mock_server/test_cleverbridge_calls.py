@@ -320,6 +320,16 @@ def test_what_can_not_be_done_is_refused(api: Api, call: str, fields: dict[str, 
     assert api.everything() == before
 
 
+@pytest.mark.parametrize("months", [0, 1])
+def test_the_last_active_item_stays(server: Server, api: Api, months: int) -> None:
+    api.post("deactivatesubscriptionitems", SubscriptionId="S1001", Items=[2])
+    server.advance(f"{months}mo" if months else "0s")
+    wish = {"SubscriptionId": "S1001", "Items": [1]}
+    answer = api.send("POST", "/subscription/deactivatesubscriptionitems", json=wish)
+    assert answer.status_code == 402
+    assert "At least one item of S1001 has to stay active" in answer.json()["ResultMessage"]
+
+
 def test_an_item_that_is_gone_for_good_does_not_come_back(api: Api) -> None:
     named = {"SubscriptionId": "S1001", "Items": [2]}
     api.post("deactivatesubscriptionitems", **named, AllowReinstate=False)

@@ -570,3 +570,20 @@ def test_a_customer_that_would_differ_from_what_is_asked_is_not_made(
     posting: Face, name: str, value: Any
 ) -> None:
     assert posting.refused("POST", "customers", {"companyName": "Eve", name: value}, 400)[0] == name
+
+
+def test_quantities_of_a_draft_subscription_are_billed_when_it_is_activated(posting: Face) -> None:
+    face = posting
+    made = face.api("POST", "subscriptions", {"customerId": 1, "planFrequencyId": 9001})
+    _, usage, seats = made["subscriptionProducts"]
+    known = face.bills(1)
+    face.api("PUT", "SubscriptionProducts", {**seats, "quantity": 5})
+    face.api("PUT", "SubscriptionProducts", {**usage, "quantity": 4})
+    assert face.bills(1) == known  # a draft bills nothing
+    face.api("POST", f"SubscriptionActivation/{made['id']}")
+    assert face.bills(1) == [*known, ("2026-11-01", ["50.00", "150.00"])]
+    ended = face.api("POST", "subscriptionCancellation", {"subscriptionId": made["id"]})
+    assert face.bills(1)[-1] == ("2026-11-01", ["4.00"])
+    for product in ended["subscriptionProducts"]:
+        key, why = face.refused("PUT", "SubscriptionProducts", {**product, "quantity": 7}, 409)
+        assert (key, why) == ("subscriptionId", f"{made['id']} is Cancelled")

@@ -184,11 +184,17 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """Stop waiting for PayPal. The subscription stays canceled, as if by the customer (inferred)."""
+    """Stop waiting for PayPal. The subscription stays canceled, as if by the customer (inferred).
+
+    A period that ended during the wait is then not billed, as in any cancellation (staff 2009, 2014).
+    """
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
     payments.cancel(state, subscription, "customer", "PayPal preapproval was reverted", at)
+    pending = subscription.current
+    if pending is not None and not pending.ends_no_period:
+        billing.bill(state, pending, at)
 
 
 def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, times: int = 1) -> Promotion:
