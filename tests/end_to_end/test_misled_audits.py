@@ -601,3 +601,8 @@ def test_a_reminder_at_the_end_of_the_calendar_ends_no_audit(stage: Tampered, da
         each.standing for each in apply(lambda it: it.set_quantity("blocks", 8), [system], now=stage.now)
     ]
     assert standings == ([Standing.LATE] if date < EVE else [])
+
+
+def test_a_single_subscription_is_not_read_letter_by_letter(stage: Tampered) -> None:
+    with pytest.raises(TypeError, match="list of ids"):
+        Cleverbridge(stage.cleverbridge, "S1001", {"blocks": 2})

@@ -47,6 +47,18 @@ async def test_the_token_and_the_path_are_the_clients(client: type[Made]) -> Non
     ]
 
 
+@pytest.mark.parametrize(("count", "is_whole"), [(0, True), (999, True), (1000, False), (1001, False)])
+def test_a_list_that_may_be_incomplete_is_an_error(count: int, is_whole: bool) -> None:
+    """Otherwise a usage audit would charge once more what the list leaves out."""
+    script = Script(answer({"status": "success", "data": [CHARGE] * count}))
+    with Client(TOKEN, transport=httpx.MockTransport(script)) as client:
+        if is_whole:
+            assert len(client.list_subscription_unbilled_charges("mill")) == count
+        else:
+            with pytest.raises(errors.DecodeError, match="may be incomplete"):
+                client.list_subscription_unbilled_charges("mill")
+
+
 def test_a_charge_needs_a_path() -> None:
     script = Script(FINE)
     client = Client(TOKEN, transport=httpx.MockTransport(script))

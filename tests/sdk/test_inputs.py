@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tallyhook import Id, PaymentInput, calls
+from tallyhook import ChargeInput, Id, PaymentInput, calls
 from tallyhook.chargemonk import calls as chargemonk
 from tallyhook.cheddar.calls import Call
 from tallyhook.cheddar.models import Customer, Invoice
@@ -19,6 +19,7 @@ CARD = PaymentInput(cc_number="4111111111111111", cc_expiration="02/2029", cc_ca
 # Untyped, because mypy would reject the misuse below.
 any_calls: Any = calls
 any_half: Any = 0.5
+any_charge: Any = ChargeInput
 
 
 class Colour(Enum):
@@ -41,6 +42,9 @@ class Days(IntEnum):
         lambda: any_calls.edit_customer("C1", tax_rate=0.1),
         lambda: any_calls.set_item_quantity("C1", "GB", 1.5),
         lambda: any_calls.add_charge("C1", "FEE", 1, 5.0),
+        lambda: any_calls.add_charge("C1", "FEE", 1, "5.00", 2),
+        lambda: any_calls.new_invoice("C1", [any_charge("FEE", Decimal("1.95"), 2)]),
+        lambda: any_calls.new_invoice("C1", [any_charge(7, Decimal("1.95"))]),
         lambda: any_calls.refund(18, 5.0),
         lambda: any_calls.edit_customer("C1", tax_rate=Fraction(1, 3)),
         lambda: any_calls.edit_customer("C1", first_name=b"Ada"),

@@ -218,8 +218,10 @@ class Cleverbridge:
         """Create the adapter. `items` maps the audit's item names to Cleverbridge's RunningNumbers.
 
         A window is audited once at most `ahead` is left until it closes, because most usage should be known
-        by then.
+        by then. Raises TypeError if `subscriptions` is a single str.
         """
+        if isinstance(subscriptions, str):
+            raise TypeError("subscriptions must be a list of ids, not a single str")
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
 

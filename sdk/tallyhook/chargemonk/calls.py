@@ -29,10 +29,21 @@ def list_invoices() -> Call[tuple[Invoice, ...]]:
 
 
 def list_subscription_unbilled_charges(subscription_code: str) -> Call[tuple[UnbilledCharge, ...]]:
-    """List the charges that are pending for a subscription's next invoice."""
+    """List the charges that are pending for a subscription's next invoice.
+
+    Raises DecodeError if there are 1,000 or more, because the list may be incomplete then.
+    """
+    read_list = _listed(UnbilledCharge, "data")
+
+    def read_all(body: bytes) -> tuple[UnbilledCharge, ...]:
+        found = read_list(body)
+        if len(found) >= _LIMIT:
+            raise DecodeError(f"the list has {len(found):,} charges and may be incomplete", "data")
+        return found
+
     return _call(
         "listSubscriptionUnbilledCharges",
-        _listed(UnbilledCharge, "data"),
+        read_all,
         {"subscription_code": _present(subscription_code), "limit": _LIMIT},
         repeatable=True,
         subject=Named("subscription_code", subscription_code, may_lack=True),

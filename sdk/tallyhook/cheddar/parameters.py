@@ -167,8 +167,12 @@ def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
 def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
     """Return a charge as a form's (name, value) pairs.
 
-    The pairs are in the order in which Cheddar checks them (documented).
+    The pairs are in the order in which Cheddar checks them (documented). Raises TypeError if the charge's
+    code or description isn't a str.
     """
+    for text in (charge.charge_code, charge.description):
+        if not isinstance(text, str):
+            raise TypeError(f"a charge's code and description must be str, not {type(text).__name__}")
     fields = {
         "charge_code": charge.charge_code,
         "quantity": money.count(charge.quantity),
