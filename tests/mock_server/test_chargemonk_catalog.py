@@ -81,6 +81,7 @@ def test_a_catalogue_is_added_to_what_there_is() -> None:
     [
         ({"plan": []}, "chargemonk.plan: unknown; did you mean 'plans'?"),
         ({"currency": "$"}, "chargemonk.currency: '$' is not the code of a currency"),
+        ({"currency": "JPY"}, "chargemonk.currency: JPY isn't divided into 100 units"),
         ({"plans": [{"code": "A"}]}, "chargemonk.plans[0].price: a value is required"),
         ({"plans": [{"code": "A B", "price": "1"}]}, "chargemonk.plans[0].code: 'A B' is not 1 to 50"),
         (

@@ -125,6 +125,7 @@ def test_more_can_be_added_to_what_is_there() -> None:
             "subscriptions[1].id: another subscription has the id 'S7'",
         ),
         (subscription(currency="euro"), "currency: 'euro' is not the code of a currency"),
+        (subscription(currency="KWD"), "currency: KWD isn't divided into 100 units"),
         (subscription(intervalLengthMonths=0), "intervalLengthMonths: at least 1"),
         (subscription(startDate="2026-03-18"), "startDate: not later than now, which is 2026-03-17T09:30"),
         (subscription(items=[]), "subscriptions[0].items: at least one is needed"),

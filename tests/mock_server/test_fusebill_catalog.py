@@ -92,6 +92,7 @@ def test_an_addition_counts_on_and_a_reset_takes_it_away() -> None:
         ({"customers": [{"name": "I", "id": 0}]}, "fusebill.customers[0].id: at least 1"),
         ({"customers": [{"name": "I", "id": 1}] * 2}, "fusebill.customers: the id 1 is taken"),
         ({"customers": [{"name": "I", "currency": "$"}]}, "fusebill.customers[0].currency: '$'"),
+        ({"customers": [{"name": "I", "currency": "TND"}]}, "fusebill.customers[0].currency: TND isn't"),
         ({"customers": [{"name": "I", "startDate": "2026-01-02"}]}, "startDate: not later than now"),
         ({"customers": [{"name": "I", "startDate": "1999-12-31"}]}, "startDate: not before 2000"),
         (

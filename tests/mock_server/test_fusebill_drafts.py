@@ -564,6 +564,7 @@ def test_a_charge_that_is_sent_back_as_it_was_read_keeps_its_amount(
         ("customerAccountStatus", "Good"),
         ("currency", "usd"),
         ("currency", "€"),
+        ("currency", "JPY"),
     ],
 )
 def test_a_customer_that_would_differ_from_what_is_asked_is_not_made(

@@ -11,6 +11,7 @@ __all__ = [
     "ZERO",
     "amount_text",
     "cents",
+    "currency_problem",
     "exact",
     "four_places",
     "product",
@@ -23,6 +24,11 @@ ZERO = Decimal("0.00")
 # Common quantities, shared to save memory.
 ONE = Decimal(1)
 NOTHING = Decimal(0)
+
+# The currencies whose smallest unit isn't a hundredth (ISO 4217).
+_WITHOUT_CENTS = """
+    BHD BIF CLF CLP DJF GNF IQD ISK JOD JPY KMF KRW KWD LYD OMR PYG RWF TND UGX UYI UYW VND VUV XAF XOF XPF
+"""
 
 # Precise enough for every sum and product, regardless of the caller's decimal context.
 _EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
@@ -58,6 +64,15 @@ def cents(amount: Decimal) -> Decimal:
     Halves are rounded away from zero (inferred: no source says how Cheddar rounds).
     """
     return _EXACT.quantize(amount, CENT)
+
+
+def currency_problem(code: str) -> str | None:
+    """Return why the mock can't bill in a currency, or None if it can. `code` is a code such as `USD`."""
+    if len(code) != 3 or not (code.isascii() and code.isalpha() and code.isupper()):
+        return f"{code!r} is not the code of a currency, such as USD"
+    if code in _WITHOUT_CENTS.split():
+        return f"{code} isn't divided into 100 units, and the mock bills with two decimals"
+    return None
 
 
 def four_places(quantity: Decimal) -> Decimal:

@@ -1,6 +1,5 @@
 """The section `[chargemonk]` of a catalogue: plans, add-ons and subscriptions."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from msgspec import Meta
 
 from tallyhook_mock.catalog.table import MASK, Amount, Password, Required, Table, Text
-from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.core.money import amount_text, currency_problem
 from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, check_code
 from tallyhook_mock.systems.chargemonk.rules import MOST, NewSubscription, create
 from tallyhook_mock.systems.chargemonk.state import State
@@ -31,7 +30,6 @@ __all__ = [
 ]
 
 _LONGEST = 120  # months
-_CURRENCY = re.compile("[A-Z]{3}")
 Cycles: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
 _Months: TypeAlias = Annotated[int, Meta(ge=0, le=_LONGEST)]
 
@@ -100,8 +98,8 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     the first mistake. The error says where the mistake is.
     """
     currency = table.currency or state.currency
-    if not _CURRENCY.fullmatch(currency):
-        raise table.wrong("currency", f"{currency!r} is not the code of a currency, such as USD")
+    if (problem := currency_problem(currency)) is not None:
+        raise table.wrong("currency", problem)
     plans, add_ons = dict(state.plans), dict(state.add_ons)
     for given in table.plans:
         if given.code in add_ons:

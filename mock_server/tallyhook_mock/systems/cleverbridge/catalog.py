@@ -18,7 +18,7 @@ from tallyhook_mock.catalog.table import (
     Text,
     one_of,
 )
-from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, currency_problem, quantity_text
 from tallyhook_mock.systems.cleverbridge.hooks import POLICY
 from tallyhook_mock.systems.cleverbridge.model import Coupon, Mode, Product, Terms
 from tallyhook_mock.systems.cleverbridge.rules import LONGEST_REMINDER, NewSubscription, subscribe
@@ -28,7 +28,6 @@ from tallyhook_mock.systems.cleverbridge.updates import MOST
 __all__ = ["Section", "SubscriptionTable", "dump", "read", "read_subscription"]
 
 _ID = re.compile("S[0-9]{1,18}")
-_CURRENCY = re.compile("[A-Z]{3}")
 _LONGEST_INTERVAL = 120  # months
 _Whole: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
 _Days: TypeAlias = Annotated[int, Meta(ge=0, le=LONGEST_REMINDER)]
@@ -165,8 +164,8 @@ def read_subscription(
     """
     if table.start_date is not None and table.start_date > at:
         raise table.wrong("startDate", f"not later than now, which is {at.isoformat()}")
-    if not _CURRENCY.fullmatch(table.currency):
-        raise table.wrong("currency", f"{table.currency!r} is not the code of a currency, such as EUR")
+    if (problem := currency_problem(table.currency)) is not None:
+        raise table.wrong("currency", problem)
     if not table.interval_length_months:
         raise table.wrong("intervalLengthMonths", "at least 1")
     if not table.items:

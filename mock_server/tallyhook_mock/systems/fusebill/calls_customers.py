@@ -1,9 +1,9 @@
 """The API's calls for customers and their purchases."""
 
-import re
 from decimal import Decimal
 from typing import Any
 
+from tallyhook_mock.core.money import currency_problem
 from tallyhook_mock.systems.fusebill import rules, usage
 from tallyhook_mock.systems.fusebill.documents import (
     customer_document,
@@ -26,7 +26,6 @@ _CUSTOMERS: Columns = {
     "primaryEmail": lambda each: each.details.get("primaryEmail", ""),
     "status": lambda each: each.status,
 }
-_CURRENCY = re.compile("[A-Z]{3}")
 _DETAILS = ("firstName", "lastName", "primaryEmail", "reference")
 _CUSTOMER = (
     "id",
@@ -74,8 +73,8 @@ def create_customer(call: Call) -> Any:
     if not name:
         raise invalid("companyName", "a companyName, a name or a primaryEmail is required")
     currency = fields.text("currency") or "USD"
-    if not _CURRENCY.fullmatch(currency):
-        raise invalid("currency", "the code of a currency, such as USD, is required")
+    if (problem := currency_problem(currency)) is not None:
+        raise invalid("currency", problem)
     new = NewCustomer(name, currency, None, fields.flag("autoPost", None), details, "Draft")
     return customer_document(rules.new_customer(call.state, new, call.at))
 

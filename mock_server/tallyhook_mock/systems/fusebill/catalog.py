@@ -1,6 +1,5 @@
 """The section `[fusebill]` of a catalogue: API keys, plans, products and customers."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +19,7 @@ from tallyhook_mock.catalog.table import (
     one_of,
 )
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.money import amount_text, cents, quantity_text
+from tallyhook_mock.core.money import amount_text, cents, currency_problem, quantity_text
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.hooks import POLICY
 from tallyhook_mock.systems.fusebill.model import Change, Frequency, PlanProduct, Reset, Timing
@@ -42,7 +41,6 @@ __all__ = [
     "read_subscription",
 ]
 
-_CURRENCY = re.compile("[A-Z]{3}")
 MOST = 2**31 - 1  # the largest id
 _FIRST_YEAR = 2000
 _FIRST_FREQUENCY = 9001
@@ -208,8 +206,8 @@ def _product(product: PlanProduct) -> dict[str, Any]:
 
 
 def read_customer(table: CustomerTable) -> NewCustomer:
-    if not _CURRENCY.fullmatch(table.currency):
-        raise table.wrong("currency", f"{table.currency!r} is not the code of a currency, such as USD")
+    if (problem := currency_problem(table.currency)) is not None:
+        raise table.wrong("currency", problem)
     return NewCustomer(table.name, table.currency, _id(table, table.id), table.auto_post)
 
 
