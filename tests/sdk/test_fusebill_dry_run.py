@@ -120,6 +120,22 @@ def test_it_shows_itself() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("ahead", "remark"),
+    [
+        (None, None),
+        (0, None),
+        (1, "each invoice is sent 1 day before its date"),
+        (5, "each invoice is sent 5 days before its date"),
+    ],
+)
+def test_it_says_that_invoices_are_sent_in_advance(ahead: int | None, remark: str | None) -> None:
+    definition = monthly(1, "2026-11-01", "2026-12-01", invoice_in_advance=ahead)
+    said = str(dry_run(definition, invoice_day=6, now=day("2026-11-15")))
+    assert ("is sent" in said) == (remark is not None)
+    assert remark is None or remark in said
+
+
 def test_three_months_at_a_time_and_a_month_to_bring_the_recharge_to() -> None:
     definition = monthly(29, "2026-10-29", "2027-01-29", number_of_intervals=3)
     shown = dry_run(definition, invoice_day=15, invoice_month=3, now=day("2026-11-15"))

@@ -29,7 +29,10 @@ _INVOICES = 3
 
 
 class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A future invoice. It bills on `date`, at the end of the period that begins on `start`."""
+    """A future invoice. It bills on `date`, at the end of the period that begins on `start`.
+
+    If the definition has an `invoice_in_advance`, the invoice is sent that many days earlier (documented).
+    """
 
     start: datetime
     date: datetime
@@ -96,6 +99,8 @@ class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
         else:
             yield "the length of the current period doesn't change"
         yield f"Fusebill counts {self.after[0].days_counted} days, including the day of the invoice"
+        if ahead := self.definition.invoice_in_advance:
+            yield f"each invoice is sent {ahead} {'day' if ahead == 1 else 'days'} before its date"
         if pending := self.definition.pending_amount:
             yield f"the first invoice includes {money.amount_text(pending)} of pending charges, unchanged"
 
