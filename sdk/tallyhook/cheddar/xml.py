@@ -82,20 +82,18 @@ def node_of(element: Element) -> dict[str, Any]:
 def list_of(element: Element, singular: str) -> Any:
     """Return a list element's entries, which are the children named `singular`.
 
-    Attributes of a list with entries are ignored. If the element has attributes or other children but no
-    entries, return it as an object, like `node_of`.
+    If the element has attributes or other children but no entries, return it as an object, like `node_of`.
 
-    Raises DecodeError if it has both entries and other children.
+    Raises DecodeError if it has entries and anything else.
     """
     children = list(element)
-    entries = [_value(child, singular) for child in children if child.tag == singular]
-    if len(entries) < len(children) and entries:
-        raise DecodeError("a list was expected", element.tag)
-    if entries:
-        return entries
-    if children or element.keys():
+    if element.keys() or any(child.tag != singular for child in children):
+        if any(child.tag == singular for child in children):
+            raise DecodeError("a list was expected", element.tag)
         return node_of(element)
-    return [] if _lenient.is_blank(element.text) else element.text
+    if not children and not _lenient.is_blank(element.text):
+        return element.text
+    return [_value(child, singular) for child in children]
 
 
 def _value(element: Element, tag: str) -> Any:
