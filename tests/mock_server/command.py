@@ -72,7 +72,8 @@ class Command:
         return run(*arguments, mock=self.url)
 
     def _called(self, arguments: tuple[str, ...]) -> Done:
-        out, err = io.StringIO(), io.StringIO()
+        # Like a pipe: a StringIO has no encoding.
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         command = ["tallyhook", *arguments]
         with (
             mock.patch.object(sys, "argv", command),
@@ -84,4 +85,5 @@ class Command:
                 main()
             except SystemExit as end:
                 code = end.code
-        return Done(command, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
+        said, complained = (each.detach().getvalue().decode() for each in (out, err))
+        return Done(command, code if isinstance(code, int) else 0, said, complained)
