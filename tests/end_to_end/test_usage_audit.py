@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import tallyhook
-from tallyhook import PaymentInput, chargemonk, cleverbridge, fusebill
+from tallyhook import chargemonk, cleverbridge, fusebill
 from tallyhook.audit import (
     Audit,
     Chargemonk,
@@ -31,6 +31,8 @@ from tallyhook.audit import (
 from tallyhook.audit.journal import Adding, Entry, Running, Setting
 from tallyhook_mock import Server, serve
 from tallyhook_mock.faults import Fault, FaultKind
+
+from .stage import CARD
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "usage_audit.py"
 START, EVE, DAY = "2026-03-17T00:00:00Z", "2026-04-16T12:00:00Z", "2026-04-17T01:00:00Z"
@@ -80,15 +82,6 @@ def catalog(**cleverbridge_fields: Any) -> dict[str, Any]:
             "subscriptions": [{"id": "mill", "planCode": "BASE"}],
         },
     }
-
-
-CARD = PaymentInput(
-    cc_number="4111111111111111",
-    cc_expiration="12/2030",
-    cc_first_name="Ida",
-    cc_last_name="Lamp",
-    cc_zip="90210",
-)
 
 
 class Stage:

@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.cheddar import KEY
+from tests.end_to_end.stage import CARD
 
-from tallyhook import Client, PaymentInput
+from tallyhook import Client
 from tallyhook_mock import Server, serve
 
 USER, PASSWORD, START = "ops@example.com", "paraffin", "2026-01-01T09:00:00Z"
@@ -25,14 +26,6 @@ CATALOG = {
         {"code": "ACME", "secret": KEY, "plans": [{"code": "PRO", "recurringChargeAmount": "20.00"}]}
     ],
 }
-CARD = PaymentInput(
-    cc_number="4111111111111111",
-    cc_expiration="12/2030",
-    cc_first_name="Ida",
-    cc_last_name="Lamp",
-    cc_zip="90210",
-)
-
 APPLICATION = """
 import asyncio
 from pathlib import Path
