@@ -8,8 +8,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tallyhook_mock import Server, serve
 
-from .conftest import visiting
-from .test_review import advance, ready
+from .conftest import advance, ready, told, visiting
 
 CATALOG = {
     "fusebill": {
@@ -74,7 +73,7 @@ def test_the_next_recharge_is_shown_before_a_period_is_created(
     page.go_back()
     page.get_by_role("button", name="Create").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text(f"Its next recharge is on {date}.")
+    told(page, f"Its next recharge is on {date}.")
     expect(page.locator("#definitions tbody tr")).to_have_count(3)
     expect(page.locator("#definitions tbody tr").last).to_contain_text("none: bills nothing")
 
@@ -117,7 +116,7 @@ def test_a_longer_period_costs_nothing_more(page: Page, server: Server) -> None:
     period(page, number)
     page.get_by_label("Day", exact=True).fill("6")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("ends on 2026-07-06, at the same price")
+    told(page, "ends on 2026-07-06, at the same price")
     expect(page.locator("#head")).to_contain_text("36 days as the source counts them")
     page.get_by_role("link", name="Ida Lamp").click()
     advance(page, "2026-07-06")
@@ -132,7 +131,7 @@ def test_settings_are_modified(page: Page) -> None:
     page.get_by_label("Term").select_option("Net30")
     page.get_by_label("PO number").fill("PO-7")
     page.get_by_role("button", name="Modify").click()
-    expect(page.get_by_role("status")).to_contain_text("Modified.")
+    told(page, "Modified.")
     expect(page.get_by_label("Post invoices automatically")).to_have_value("no")
     expect(page.get_by_label("Term")).to_have_value("Net30")
     expect(page.get_by_label("PO number")).to_have_value("PO-7")
@@ -151,14 +150,14 @@ def test_a_subscription_moves_and_the_empty_period_is_deleted_for_good(page: Pag
     expect(page.locator("#dry-run")).to_contain_text("nothing has changed yet")
     page.get_by_role("button", name="Move it").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("Moved. The current period ends on 2026-06-20")
+    told(page, "Moved. The current period ends on 2026-06-20")
     # The one that has become empty is deleted, for good: it takes a tick.
     period(page, first)
     expect(page.locator("#delete")).to_contain_text("cannot be restored")
     page.get_by_role("checkbox", name="cannot be restored").focus()
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("is deleted. It cannot be restored.")
+    told(page, "is deleted. It cannot be restored.")
     expect(page.locator("#definitions tbody tr")).to_have_count(1)
     expect(page.locator("#definitions")).to_contain_text(second)
 
@@ -178,7 +177,7 @@ def test_news_of_its_own_deletion_does_not_make_a_page_load_again(page: Page) ->
     page.route("**/delete-period", answered_late)
     page.get_by_role("checkbox", name="cannot be restored").check()
     page.locator("#delete").get_by_role("button").click()
-    expect(page.get_by_role("status")).to_contain_text("is deleted. It cannot be restored.")
+    told(page, "is deleted. It cannot be restored.")
 
 
 def test_a_subscription_moves_from_its_overview_to_a_new_period(page: Page) -> None:
@@ -189,7 +188,7 @@ def test_a_subscription_moves_from_its_overview_to_a_new_period(page: Page) -> N
     page.keyboard.press("Enter")
     expect(page.locator("#dry-run")).to_contain_text("2026-06-25")
     page.get_by_role("button", name="Move it").click()
-    expect(page.get_by_role("status")).to_contain_text("ends on 2026-06-25")
+    told(page, "ends on 2026-06-25")
     expect(page.locator("#definitions tbody tr")).to_have_count(3)
 
 

@@ -7,8 +7,7 @@ from playwright.sync_api import Browser, expect
 from tallyhook_mock import serve
 
 from ..mock_server.chargemonk_doors import offering
-from .conftest import visiting
-from .test_review import advance, go, ready
+from .conftest import advance, go, ready, told, visiting
 
 
 def test_instalments_are_sold_changed_and_come_to_an_end(chromium: Browser) -> None:
@@ -29,7 +28,7 @@ def test_instalments_are_sold_changed_and_come_to_an_end(chromium: Browser) -> N
         page.keyboard.press("Tab")
         page.keyboard.type("3")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("Invoice 1 is over USD 300.00.")
+        told(page, "Invoice 1 is over USD 300.00.")
 
         # The row opens its page; a month on, two of three are paid.
         ready(page)
@@ -47,19 +46,19 @@ def test_instalments_are_sold_changed_and_come_to_an_end(chromium: Browser) -> N
         expect(page.locator("#head")).to_contain_text("canceled")
         advance(page, "10d")
         page.get_by_role("button", name="Reactivate").click()
-        expect(page.get_by_role("status")).to_contain_text("Nothing is charged.")
+        told(page, "Nothing is charged.")
         expect(add_ons).to_contain_text("1 cycle left")
 
         # One more is agreed upon: nothing is charged now.
         page.get_by_label("Billing cycles of Setup fee").fill("2")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("Nothing is charged.")
+        told(page, "Nothing is charged.")
         expect(add_ons).to_contain_text("2 cycles left")
 
         # Both are collected by one advance invoice; when its time is over, the add-on is gone.
         page.get_by_label("Bill the next").fill("3")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("Invoice 3 is over USD 800.00.")
+        told(page, "Invoice 3 is over USD 800.00.")
         totals = page.get_by_role("table", name="Invoices").locator("tr.sum")
         expect(totals).to_have_count(3)
         advance(page, "2026-06-01T09:00:00Z")

@@ -17,8 +17,7 @@ from tallyhook_mock.server import bind
 
 from ..mock_server.loopback import catalog
 from ..mock_server.test_cli_mock import running
-from .conftest import visiting
-from .test_review import ready
+from .conftest import ready, told, visiting
 
 MANY = 130
 PLANS = (("GLOW", "20.00"), ("BEACON", "90.00"))
@@ -169,7 +168,7 @@ def test_lost_contact_is_told_and_takes_the_buttons_off(chromium: Browser) -> No
         with running("--port", port, "--frozen", "--start", "2026-01-01"):
             expect(banner).to_be_hidden(timeout=30_000)
             button.click()  # its form is taken, though the mock is another one
-            expect(page.get_by_role("status").filter(has_text="It is 2026-01-01 01:00:00")).to_be_visible()
+            told(page, "It is 2026-01-01 01:00:00")
 
 
 class Slow(Sender):
@@ -206,7 +205,7 @@ def test_advancing_is_told_until_it_is_done(chromium: Browser) -> None:
             page.get_by_role("button", name="+1 month").click(no_wait_after=True)
             assert sender.is_asked.wait(30)
             server.call(sender.let_go.set)
-            expect(page.get_by_role("status").filter(has_text="It is 2026-02-01")).to_be_visible()
+            told(page, "It is 2026-02-01")
             left = page.evaluate('JSON.parse(sessionStorage.getItem("left"))')
             assert left == {"banner": True, "buttons": False}
             expect(page.get_by_text("Advancing…")).to_be_hidden()
@@ -224,7 +223,7 @@ def test_what_can_not_be_undone_asks_first(chromium: Browser) -> None:
             expect(page.get_by_text("An invoice that it holds will run unchanged")).to_be_visible()
             assert not server.hooks("subscriptionBillable", "C003")[-1].is_settled
             page.get_by_role("button", name="Cancel the hook").click()
-            expect(page.get_by_role("status")).to_contain_text("canceled")
+            told(page, "canceled")
             assert server.hooks("subscriptionBillable", "C003")[-1].is_settled
 
             page.goto(f"{server.url}/console/listeners")
@@ -239,7 +238,7 @@ def test_what_can_not_be_undone_asks_first(chromium: Browser) -> None:
             expect(page.get_by_text("This can't be undone.")).to_be_visible()
             assert f"{server.now:%Y-%m-%d}" == "2026-02-01"
             page.get_by_role("button", name="Delete and start over").click()
-            expect(page.get_by_role("status")).to_contain_text("Started over")
+            told(page, "Started over")
             assert f"{server.now:%Y-%m-%d}" == "2026-01-01"
 
 
@@ -273,4 +272,4 @@ def test_a_fault_shows_only_the_fields_that_it_uses(page: Page, server: Server) 
     page.get_by_label("Kind").select_option("error")
     page.get_by_label("Status", exact=False).select_option("502")
     page.get_by_role("button", name="Plan fault").click()
-    expect(page.get_by_role("status")).to_contain_text("error is planned")
+    told(page, "error is planned")

@@ -7,8 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tallyhook_mock import Server, serve
 
-from .conftest import visiting
-from .test_review import advance, ready
+from .conftest import advance, ready, told, visiting
 
 CATALOG = {
     "chargemonk": {
@@ -35,10 +34,6 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
     with visiting(chromium, server.url) as visited:
         visited.goto(server.url + HOME)
         yield visited
-
-
-def told(page: Page, words: str) -> None:
-    expect(page.get_by_role("status")).to_contain_text(words)
 
 
 def subscribe(page: Page, cycles: str) -> None:

@@ -2,36 +2,15 @@
 
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tallyhook_mock import serve
 
 from ..mock_server.loopback import Received, catalog, listening
-from .conftest import visiting
+from .conftest import advance, go, ready, told, visiting
 
 START = "2026-01-01T09:00:00Z"
 SHELVED = {"code": "ida", "planCode": "GLOW", "firstName": "Ida", "lastName": "Lamp", "items": {"OIL": 15}}
-
-
-def ready(page: Page) -> None:
-    """Keys are heard as soon as the script runs, which then shows whether news arrive."""
-    expect(page.locator("#pulse")).to_be_visible()
-
-
-def advance(page: Page, to: str) -> None:
-    ready(page)
-    page.keyboard.press("a")
-    page.keyboard.type(to)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("It is 2026")
-
-
-def go(page: Page, key: str, title: str) -> None:
-    ready(page)
-    page.keyboard.press("g")
-    page.keyboard.press(key)
-    expect(page).to_have_title(re.compile(f"^{title}"))
-    ready(page)
 
 
 def test_a_review_with_the_keyboard_alone(chromium: Browser) -> None:
@@ -68,7 +47,7 @@ def test_a_review_with_the_keyboard_alone(chromium: Browser) -> None:
         is_working = True
         ready(page)
         page.keyboard.press("r")
-        expect(page.get_by_role("status")).to_have_text("The hook is being sent.")
+        told(page, "The hook is being sent.")
         # What the listener answers comes by itself.
         expect(page.locator("#deliveries")).to_contain_text("delivered")
         expect(page.locator("#deliveries .answer.is-good")).to_have_text("200")

@@ -9,8 +9,7 @@ from tallyhook_mock import serve
 
 from ..mock_server.loopback import catalog
 from ..mock_server.systems_world import CATALOG, START
-from .conftest import visiting
-from .test_review import advance, go, ready
+from .conftest import advance, go, ready, told, visiting
 
 
 def test_the_menu_opens_by_the_keyboard_and_closes_by_itself(chromium: Browser) -> None:
@@ -67,7 +66,7 @@ def test_a_billing_date_is_moved_after_a_look_at_the_invoices(chromium: Browser)
         expect(page.locator("#definitions")).to_contain_text("2026-03-17 → 2026-04-17")
         assert page.locator("#dry-run").bounding_box() is not None
         page.get_by_role("button", name="Move it").press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("ends on 2026-04-22")
+        told(page, "ends on 2026-04-22")
         expect(page.locator("#dry-run")).to_have_count(0)
         expect(page.locator("#definitions")).to_contain_text("2026-03-17 → 2026-04-22")
 
@@ -89,7 +88,7 @@ def test_a_quantity_is_priced_and_set_without_a_script(chromium: Browser) -> Non
         page.get_by_role("button", name="Show the price").click()
         expect(page.locator("#preview")).to_contain_text("58.00")
         page.get_by_role("button", name="Set item 2 to 8").click()
-        expect(page.get_by_role("status")).to_contain_text("Item 2 now has 8 units")
+        told(page, "Item 2 now has 8 units")
         server.advance("1d")
         page.reload()
         expect(page.locator("#invoices tr.sum").first).to_contain_text("58.00")
