@@ -74,7 +74,7 @@ class PostgresInbox:
     """An inbox in a PostgreSQL database, for any number of workers on any number of machines.
 
     Leases are measured by the database's clock. Setting this clock doesn't end a lease, because a worker
-    takes over another worker's hook only after it has seen the clock run evenly for the length of a lease.
+    takes over another worker's hook only after it has seen the clock run evenly for the length of that lease.
     Every commit is flushed to disk. The tables are in the first schema of the role's search path. The
     connections belong to the event loop that called `open`.
 
@@ -172,17 +172,17 @@ class PostgresInbox:
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
             # _remember has locked the row.
-            state, known, done, is_ours, is_free, free_in = await _only(
+            state, known, done, is_ours, is_free, free_in, lease = await _only(
                 connection,
                 f"SELECT state, digest, done, owner IN ('', %s), {_FREE},"
-                " extract(epoch FROM leased_until - clock_timestamp())::float8"
-                " FROM tallyhook_hooks WHERE key = %s",
+                " extract(epoch FROM leased_until - clock_timestamp())::float8,"
+                " extract(epoch FROM lease)::float8 FROM tallyhook_hooks WHERE key = %s",
                 (owner, letter.key),
             )
             if seen in done.split():
                 return Claim(mine=False, state=State.DONE)
             if not is_ours and is_free:
-                free_in = seconds - await self._look(connection)
+                free_in = lease - await self._look(connection)
                 is_free = free_in <= 0
             if not (is_ours or is_free):
                 return Claim(mine=False, state=State.WORKING, free_in=free_in)
@@ -234,11 +234,11 @@ class PostgresInbox:
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
         async with self._connection() as connection, connection.transaction():
-            free = _FREE if await self._look(connection) >= seconds else "owner = ''"
+            watched = timedelta(seconds=await self._look(connection))
             found = await connection.execute(
-                f"SELECT {COLUMNS}, due_until FROM tallyhook_hooks WHERE due <= %s AND {free}"
-                " ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED",
-                (now,),
+                f"SELECT {COLUMNS}, due_until FROM tallyhook_hooks WHERE due <= %s AND {_FREE}"
+                " AND (owner = '' OR lease <= %s) ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED",
+                (now, watched),
             )
             row = await found.fetchone()
             if row is None:
