@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from tallyhook._uptime import uptime
 from tallyhook.review import journal
-from tallyhook.review.journal import Entry
+from tallyhook.review.journal import Entry, Resolved
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.base import (
     COLUMNS,
@@ -297,6 +297,44 @@ class PostgresInbox:
             (key,),
         )
         return written == 1
+
+    async def resolve(
+        self,
+        key: str,
+        seen: int,
+        decision: Resolved,
+        due: datetime | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        async with self._connection() as connection, connection.transaction():
+            found = await connection.execute(
+                "SELECT digest, done FROM tallyhook_hooks WHERE key = %s AND state = 'unresolved'"
+                f" AND {_FREE} FOR UPDATE",
+                (key,),
+            )
+            row = await found.fetchone()
+            if row is None or await _only(
+                connection, "SELECT count(*) FROM tallyhook_journal WHERE key = %s", (key,)
+            ) != (seen,):
+                return False
+            state = State.WAITING if due is None else State.DONE
+            await connection.execute(
+                "INSERT INTO tallyhook_journal (key, written, entry) VALUES (%s, clock_timestamp(), %s)",
+                (key, journal.encode(decision)),
+            )
+            await connection.execute(
+                "UPDATE tallyhook_hooks SET state = %s, note = %s, changed = clock_timestamp(), owner = '',"
+                " done = %s, due = coalesce(%s, due), due_until = coalesce(%s, due_until) WHERE key = %s",
+                (
+                    state.value,
+                    storable(str(decision)),
+                    done_with(row[1], row[0], state is State.DONE),
+                    due,
+                    until,
+                    key,
+                ),
+            )
+            return True
 
     async def forget(self, key: str) -> bool:
         return await self._write(f"DELETE FROM tallyhook_hooks WHERE key = %s AND {_FREE}", (key,)) == 1
