@@ -76,8 +76,9 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
         # The hook is to be handled again, and its state and note are about that. If a person must decide, the
         # next attempt will ask.
         state, note = record.state, None
-    await context.inbox.plan(record.key, lease.owner, again, due.until if again else None)
-    await context.inbox.finish(record.key, lease.owner, state, note)
+    if again is not None:
+        await context.inbox.plan(record.key, lease.owner, again, due.until)
+    await context.inbox.finish(record.key, lease.owner, state, note, ends_look=again is None)
     context.observers.tell(lambda observer: observer.looked_again(record, state))
 
 

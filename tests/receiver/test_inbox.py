@@ -117,8 +117,9 @@ async def test_a_second_look_is_planned_and_taken_by_one(inbox: Inbox, store: St
     assert (other.mine, other.state) == (False, State.WORKING)  # this body is not done
     store.advance(seconds=61)  # the worker died
     assert await inbox.claim_due(due, "they", 60) is not None
-    await inbox.plan("k1", "they", None)
     await inbox.finish("k1", "they", State.DONE)
+    assert await inbox.claim_due(until, "me", 60) is not None
+    await inbox.finish("k1", "me", State.DONE, ends_look=True)
     assert await inbox.claim_due(until, "me", 60) is None
     record = await inbox.get("k1")
     assert record is not None

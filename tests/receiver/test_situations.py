@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import re
+import sqlite3
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way, signed
-from tests.receiver.conftest import Store
+from tests.receiver.conftest import FileStore, Store
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review, Unresolved
@@ -26,6 +27,7 @@ from tallyhook_mock.server import serving
 from tallyhook_receiver import (
     Cheddar,
     Event,
+    InboxUnavailable,
     NotYet,
     Receiver,
     SharedKey,
@@ -200,6 +202,41 @@ async def test_a_receiver_that_can_take_no_second_look_leaves_it_to_one_that_can
             if (record := await record_of(able)).due is None:
                 break
         assert (record.state, cheddar.content()) == (State.DONE, FIVE)
+
+
+@pytest.mark.parametrize("why", ["a changed charge", "no answers"])
+async def test_that_a_second_look_asks_a_person_is_not_lost(file_store: FileStore, why: str) -> None:
+    """If the inbox can't store it, for example because the disk is full, another look asks again."""
+    cheddar, clock = FakeCheddar(faults={2: answer_lost}), Clock()
+    client = cheddar.async_client(retries=0)
+    receiver = Receiver(Cheddar("ACME", KEY, client), inbox=file_store.inbox(), clock=clock)
+    receiver.review(lambda review: review.charge("A", 5))
+    body = cheddar.hook()
+
+    def execute(statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(file_store.url)) as connection, connection:
+            connection.execute(statement)
+
+    async with receiver:
+        assert (await receiver.handle("POST", signed(body), body)).status == 200
+        execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF state ON hooks WHEN NEW.state = 'unresolved'"
+            " BEGIN SELECT RAISE(FAIL, 'disk full'); END"
+        )
+        if why == "a changed charge":
+            cheddar.billed_charges[0]["eachAmount"] = "6.00"
+            clock.advance(minutes=6)
+        else:
+            cheddar.faults = dict.fromkeys(range(100), lost_on_the_way)
+            clock.advance(hours=1)
+        with pytest.raises(InboxUnavailable, match="disk full"):
+            await receiver.look_again()
+        execute("DROP TRIGGER refuse")
+        file_store.advance(seconds=61)  # the lease of the look that failed has run out
+        await receiver.look_again()
+        record = await record_of(receiver)
+        assert (record.state, record.due) == (State.UNRESOLVED, None)
+        assert ("another price" if why == "a changed charge" else "no second look") in record.note
 
 
 async def test_a_second_look_does_not_end_the_review_of_another_body(tmp_path: Path) -> None:

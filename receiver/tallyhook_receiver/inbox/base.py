@@ -160,18 +160,19 @@ class Inbox(Protocol):
         Raises LeaseLost if another owner has taken the hook.
         """
 
-    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+    async def finish(
+        self, key: str, owner: str, state: State, note: str | None = None, *, ends_look: bool = False
+    ) -> None:
         """Store the hook's state and note, and end the lease. If `note` is None, the old note is kept.
 
-        The state `DONE` also marks the hook's current body as done.
+        The state `DONE` also marks the hook's current body as done. If `ends_look` is True, a second look is
+        no longer planned.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """
 
-    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+    async def plan(self, key: str, owner: str, due: datetime, until: datetime) -> None:
         """Plan a second look at the hook's invoice at the time `due`, with retries until `until`.
-
-        If `due` is None, cancel the planned second look.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """

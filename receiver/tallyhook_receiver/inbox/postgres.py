@@ -205,7 +205,9 @@ class PostgresInbox:
             {"key": key, "owner": owner, "lease": timedelta(seconds=seconds)},
         )
 
-    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+    async def finish(
+        self, key: str, owner: str, state: State, note: str | None = None, *, ends_look: bool = False
+    ) -> None:
         async with self._connection() as connection, connection.transaction():
             found = await connection.execute(
                 "SELECT digest, done FROM tallyhook_hooks WHERE key = %s AND owner = %s FOR UPDATE",
@@ -216,16 +218,18 @@ class PostgresInbox:
                 raise LeaseLost("another worker has taken over this hook")
             await connection.execute(
                 "UPDATE tallyhook_hooks SET state = %s, note = coalesce(%s, note), owner = '', done = %s,"
-                " changed = clock_timestamp(), leased_until = clock_timestamp() WHERE key = %s",
+                " changed = clock_timestamp(), leased_until = clock_timestamp(),"
+                " due = CASE WHEN %s THEN NULL ELSE due END WHERE key = %s",
                 (
                     state.value,
                     None if note is None else storable(note),
                     done_with(row[1], row[0], state is State.DONE),
+                    ends_look,
                     key,
                 ),
             )
 
-    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+    async def plan(self, key: str, owner: str, due: datetime, until: datetime) -> None:
         await self._write_as_owner(
             "UPDATE tallyhook_hooks SET due = %(due)s, due_until = %(until)s"
             " WHERE key = %(key)s AND owner = %(owner)s",

@@ -134,7 +134,9 @@ class SQLiteInbox:
             (self._uptime() + seconds, seconds, key, owner),
         )
 
-    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+    async def finish(
+        self, key: str, owner: str, state: State, note: str | None = None, *, ends_look: bool = False
+    ) -> None:
         def operation(connection: sqlite3.Connection) -> None:
             row = connection.execute(
                 "SELECT digest, done FROM hooks WHERE key = ? AND owner = ?", (key, owner)
@@ -144,16 +146,16 @@ class SQLiteInbox:
             done = done_with(row[1], row[0], state is State.DONE)
             connection.execute(
                 "UPDATE hooks SET state = ?, note = coalesce(?, note), changed = ?, owner = '',"
-                " leased_until = 0, done = ? WHERE key = ?",
-                (state, None if note is None else storable(note), self._clock(), done, key),
+                " leased_until = 0, done = ?, due = CASE WHEN ? THEN NULL ELSE due END WHERE key = ?",
+                (state, None if note is None else storable(note), self._clock(), done, ends_look, key),
             )
 
         await self._commits.run(operation)
 
-    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+    async def plan(self, key: str, owner: str, due: datetime, until: datetime) -> None:
         await self._write_as_owner(
             "UPDATE hooks SET due = ?, due_until = ? WHERE key = ? AND owner = ?",
-            (_seconds(due), _seconds(until), key, owner),
+            (due.timestamp(), until.timestamp(), key, owner),
         )
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
