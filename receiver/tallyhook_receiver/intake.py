@@ -185,7 +185,8 @@ class Intake:
                 await context.inbox.keep(letter, State.IGNORED)
                 # Look only now, because another worker may have begun it a moment ago.
                 record = await context.inbox.get(letter.key)
-                if record is not None and record.attempts > 0 and record.state is not State.DONE:
+                is_done = record is not None and (record.state, record.body) == (State.DONE, letter.body)
+                if record is not None and record.attempts > 0 and not is_done:
                     log_hook(logging.ERROR, letter, "it was begun, but this receiver has no handler for it")
                     return responses.FAILED
                 return responses.IGNORED

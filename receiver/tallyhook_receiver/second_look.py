@@ -1,6 +1,7 @@
 """Second looks at invoices, in case a request that got no answer arrived late."""
 
 import logging
+import random
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.sources import Cheddar, Source
 
 LOOKED_EVERY = 10.0  # seconds
-_AGAIN = timedelta(minutes=1)  # pause after a failed look
+_AGAIN = timedelta(minutes=1)  # average pause after a failed look
 
 
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
@@ -62,7 +63,9 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
         log_hook(logging.ERROR, record, f"unresolved: {cause_of(error)}")
     except Exception as error:
         if now < due.until:
-            again = min(now + _AGAIN, due.until)
+            # The pause is random. Otherwise, a receiver that can't take this look, for example because it has
+            # no client for the product, could always claim it just before the receiver that can.
+            again = min(now + _AGAIN * random.uniform(0.5, 1.5), due.until)
             log_hook(logging.WARNING, record, f"a second look failed and will be retried: {cause_of(error)}")
         else:
             state, note = State.UNRESOLVED, f"no second look was possible in time: {error}"
@@ -73,8 +76,9 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
         # The hook is to be handled again, and its state and note are about that. If a person must decide, the
         # next attempt will ask.
         state, note = record.state, None
-    await context.inbox.plan(record.key, lease.owner, again, due.until if again else None)
-    await context.inbox.finish(record.key, lease.owner, state, note)
+    if again is not None:
+        await context.inbox.plan(record.key, lease.owner, again, due.until)
+    await context.inbox.finish(record.key, lease.owner, state, note, ends_look=again is None)
     context.observers.tell(lambda observer: observer.looked_again(record, state))
 
 

@@ -379,6 +379,23 @@ async def test_a_hook_that_another_worker_begins_is_not_ignored(
     await old.aclose()
 
 
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+async def test_another_body_of_what_another_worker_has_begun_is_not_ignored(
+    make: Make, cheddar: FakeCheddar, state: State
+) -> None:
+    """A worker without a handler doesn't know whether the invoice must be reviewed again."""
+    bare, able, quantities = make(), make(), [15]
+    able.review(lambda review: review.set_quantity("GB", quantities[-1]))
+    first, moved = cheddar.hook(), cheddar.hook(activityDatetime="2030-03-02T00:00:00+00:00")
+    assert (await deliver(able, first)).status == 200
+    quantities.append(16 if state is State.DONE else -1)
+    for body, status in ((first, 200), (moved, 500), (first, 200)):
+        assert (await deliver(bare, body)).status == status
+    assert (await deliver(able, moved)).status == (200 if state is State.DONE else 500)
+    assert (await deliver(bare, moved)).status == (200 if state is State.DONE else 500)
+    assert cheddar.billed_items["GB"] == (16 if state is State.DONE else 15)
+
+
 class LateInbox:
     """An inbox that lets another worker act just before it keeps a hook."""
 

@@ -9,7 +9,7 @@ import pytest
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, LETTER, letter
 
-from tallyhook.review.journal import Refused
+from tallyhook.review.journal import Refused, Resolved
 from tallyhook_receiver import Claim, Inbox, InboxUnavailable, LeaseLost, State
 
 
@@ -117,8 +117,9 @@ async def test_a_second_look_is_planned_and_taken_by_one(inbox: Inbox, store: St
     assert (other.mine, other.state) == (False, State.WORKING)  # this body is not done
     store.advance(seconds=61)  # the worker died
     assert await inbox.claim_due(due, "they", 60) is not None
-    await inbox.plan("k1", "they", None)
     await inbox.finish("k1", "they", State.DONE)
+    assert await inbox.claim_due(until, "me", 60) is not None
+    await inbox.finish("k1", "me", State.DONE, ends_look=True)
     assert await inbox.claim_due(until, "me", 60) is None
     record = await inbox.get("k1")
     assert record is not None
@@ -133,6 +134,52 @@ async def test_what_is_unresolved_is_not_done(inbox: Inbox) -> None:
     await inbox.finish("k1", "me", State.UNRESOLVED)
     await inbox.keep(letter("k1"), State.IGNORED)
     assert (await inbox.claim(letter("k1"), "me", 60)) == Claim(mine=True, state=State.UNRESOLVED)
+
+
+@pytest.mark.parametrize("due", [None, datetime(2030, 3, 18, tzinfo=UTC)])
+async def test_a_person_decides_about_what_is_unresolved(
+    inbox: Inbox, store: Store, due: datetime | None
+) -> None:
+    """The decision is based on the whole journal, and no worker has the hook."""
+    decision, until = Resolved(number=1, note="a\0b"), due and due + timedelta(days=1)
+    planned = datetime(2030, 3, 17, tzinfo=UTC)
+    assert not await inbox.resolve("k1", 0, decision, due, until)
+    await inbox.claim(LETTER, "me", 60)
+    await inbox.plan("k1", "me", planned, planned)
+    await inbox.append("k1", "me", ADDING)
+    assert not await inbox.resolve("k1", 1, decision, due, until)
+    for state in set(State) - {State.UNRESOLVED}:
+        await inbox.finish("k1", "me", state, "a note")
+        assert not await inbox.resolve("k1", 1, decision, due, until)
+        assert (await inbox.claim(letter("k1", body=state.encode()), "me", 60)).mine
+    await inbox.claim(LETTER, "me", 60)
+    await inbox.finish("k1", "me", State.UNRESOLVED, "a note")
+    for seen in (0, 2):
+        assert not await inbox.resolve("k1", seen, decision, due, until)
+    for key in ("k", "k11", ""):
+        assert not await inbox.resolve(key, 1, decision, due, until)
+    assert await inbox.claim_due(planned, "you", 60) is not None
+    assert not await inbox.resolve("k1", 1, decision, due, until)
+    record = await inbox.get("k1")
+    assert record is not None
+    assert (record.state, record.note, record.due) == (State.UNRESOLVED, "a note", planned)
+    store.advance(seconds=61)  # the worker has died
+    assert await inbox.resolve("k1", 1, decision, due, until)
+    assert await inbox.entries("k1") == [ADDING, decision]
+    decided = await inbox.get("k1")
+    assert decided is not None
+    assert (decided.state, decided.due) == ((State.WAITING, planned) if due is None else (State.DONE, due))
+    assert decided.note == "resolved 1: was never added (a\ufffdb)"
+    assert (decided.deliveries, decided.attempts) == (record.deliveries, record.attempts)
+    assert decided.changed > record.changed
+    with pytest.raises(LeaseLost):
+        await inbox.append("k1", "you", ADDING)
+    assert not await inbox.resolve("k1", 2, decision, due, until)
+    taken = await inbox.claim_due(decided.due or planned, "they", 60)
+    assert taken is not None
+    assert taken.until == (until or planned)
+    await inbox.finish("k1", "they", decided.state)
+    assert (await inbox.claim(LETTER, "me", 60)).mine == (due is None)
 
 
 async def test_keeps_without_handling(inbox: Inbox) -> None:

@@ -239,6 +239,78 @@ def test_a_decision_that_can_not_be_stored_can_be_made_again(
     assert run(file_store.url, "resolve", key, "--accept").returncode == 0
 
 
+# Runs a command, and kills its process after a number of calls of the inbox.
+DYING = """
+import functools, os, signal, sys
+from tallyhook_mock.cli import main
+from tallyhook_receiver import SQLiteInbox
+from tallyhook_receiver.inbox.postgres import PostgresInbox
+
+calls = int(sys.argv.pop(1))
+
+def dying(method):
+    @functools.wraps(method)
+    async def call(*arguments):
+        global calls
+        result = await method(*arguments)
+        calls -= 1
+        if calls == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return call
+
+for inbox in (SQLiteInbox, PostgresInbox):
+    for name, method in list(vars(inbox).items()):
+        if not name.startswith("_") and callable(method):
+            setattr(inbox, name, dying(method))
+main()
+"""
+
+
+@pytest.mark.parametrize("calls", range(3, 7))
+@pytest.mark.parametrize("asked_by", ["the review", "a second look"])
+def test_a_decision_whose_command_is_killed_is_made_or_can_be_made_again(
+    run: Run, shared_store: Store, calls: int, asked_by: str
+) -> None:
+    """A hook that was acknowledged isn't delivered again, so it must not be left to a next delivery."""
+    cheddar, clock, url = FakeCheddar(faults={2: answer_lost}), Clock(), shared_store.url
+    client, used = cheddar.async_client(retries=0), [5]
+    receiver = Receiver(Cheddar("ACME", KEY, client), inbox=shared_store.inbox(), clock=clock)
+    receiver.review(lambda review: review.charge("A", used[-1]))
+
+    def deliver(body: bytes) -> int:
+        return receiver.answer("POST", signed(body), body).status
+
+    assert deliver(cheddar.hook()) == 200
+    cheddar.billed_charges[0]["eachAmount"] = "6.00"
+    if asked_by == "the review":
+        used.append(7)
+        again = cheddar.hook(activityDatetime="2030-03-01T01:00:00+00:00")
+        assert deliver(again) == 500
+    else:
+        clock.put_on(timedelta(minutes=6))
+        assert receiver.run(receiver.look_again()) == 1
+    (hook,) = json.loads(run(url, "list", "--json").stdout)
+    assert hook["state"] == "unresolved"
+    cheddar.billed_charges.clear()
+    command = ["inbox", "resolve", hook["key"], "--never-added", "--adding", "1", "--inbox", url]
+    subprocess.run([sys.executable, "-c", DYING, str(calls), *command], timeout=60, check=False)
+    (hook,) = json.loads(run(url, "list", "--json").stdout)
+    then = "waiting" if asked_by == "the review" else "done"
+    assert hook["state"] in ("unresolved", then)
+    if hook["state"] == "unresolved":
+        assert run(url, *command[1:6]).returncode == 0
+    if asked_by == "the review":
+        assert deliver(again) == 200
+    else:
+        clock.now = datetime.now(UTC) + timedelta(minutes=1)
+        assert receiver.run(receiver.look_again()) == 1
+    assert cheddar.content() == [("A", "1", Decimal(used[-1]), "")]
+    (hook,) = json.loads(run(url, "list", "--json").stdout)
+    assert hook["state"] == "done"
+    receiver.close()
+
+
 @pytest.mark.parametrize("again", ["retry", "another body"])
 @pytest.mark.parametrize("then", ["", "a look", "a failure and a look"])
 def test_what_a_person_resolves_is_not_done_until_the_review_is(

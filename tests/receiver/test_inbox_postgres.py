@@ -84,6 +84,30 @@ async def test_a_second_look_is_taken_over_by_an_even_clock_only(
     assert await you.claim_due(now, "you", 60) is not None
 
 
+@pytest.mark.parametrize("theirs", [20, 60, 600])
+@pytest.mark.parametrize("clock", [{"hours": 2}, {"hours": -2}, {}])
+async def test_the_lease_of_a_worker_with_other_settings_counts(
+    postgres_store: PostgresStore, opened: Open, theirs: int, clock: dict[str, float]
+) -> None:
+    """The clock must run evenly for the length of the other worker's lease, not of one's own."""
+    me, you = await opened(postgres_store), await opened(postgres_store)
+    postgres_store.advance(seconds=1000)
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    assert (await me.claim(LETTER, "me", theirs)).mine
+    await me.plan("k1", "me", now, now)
+    postgres_store.set_clock(**clock)
+    refused = await you.claim(LETTER, "you", 60)
+    assert (refused.mine, refused.free_in) == (False, theirs)
+    for ahead in (theirs - 1, 0.5):
+        postgres_store.advance(seconds=ahead)
+        assert not (await you.claim(LETTER, "you", 60)).mine
+        assert await you.claim_due(now, "you", 60) is None
+        await me.append("k1", "me", ADDING)
+    postgres_store.advance(seconds=0.5)
+    assert await you.claim_due(now, "you", 60) is not None
+    assert (await you.claim(LETTER, "you", 60)).mine
+
+
 async def test_a_worker_that_has_just_begun_takes_over_nothing_yet(
     postgres_store: PostgresStore, opened: Open
 ) -> None:

@@ -157,6 +157,20 @@ async def test_a_file_of_a_newer_release(tmp_path: Path) -> None:
     await inbox.close()
 
 
+@pytest.mark.parametrize("version", [4, 99])
+async def test_a_file_that_a_newer_release_updates_while_it_is_open(tmp_path: Path, version: int) -> None:
+    """The health check must not write the old version back: the newer release would update the file again."""
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.check()
+    with contextlib.closing(sqlite3.connect(tmp_path / "inbox.sqlite")) as other:
+        other.execute(f"PRAGMA user_version = {version}")
+        with pytest.raises(InboxUnavailable, match=f"newer release \\(schema {version}\\)"):
+            await inbox.check()
+        assert other.execute("PRAGMA user_version").fetchone() == (version,)
+    await inbox.close()
+
+
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "nowhere" / "inbox.sqlite")
     with pytest.raises(InboxUnavailable):

@@ -1,9 +1,11 @@
 """Past failures over real HTTP: late answers, different bodies, keys of other products, hangs."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
+import sqlite3
 import sys
 import threading
 import time
@@ -17,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way, signed
+from tests.receiver.conftest import FileStore, Store
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review, Unresolved
@@ -24,6 +27,7 @@ from tallyhook_mock.server import serving
 from tallyhook_receiver import (
     Cheddar,
     Event,
+    InboxUnavailable,
     NotYet,
     Receiver,
     SharedKey,
@@ -152,6 +156,87 @@ async def test_a_second_look_that_never_succeeds_asks_for_a_person(
         # Not acknowledged until a person has decided.
         cheddar.faults = {}
         assert (await receiver.handle("POST", signed(body), body)).word != "ignored"
+
+
+@pytest.mark.parametrize("lacks", ["the product", "the API"])
+@pytest.mark.parametrize("others", [1, 3])
+async def test_a_receiver_that_can_take_no_second_look_leaves_it_to_one_that_can(
+    shared_store: Store, lacks: str, others: int
+) -> None:
+    """Each receiver looks every ten seconds, and those that can't look are always the first."""
+    late: list[Callable[[], httpx.Response]] = []
+
+    def lost(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        return lost_on_the_way(request, apply)
+
+    def other_source() -> Cheddar:
+        if lacks == "the product":
+            return Cheddar("OTHER", KEY, AsyncClient("OTHER", "ops@example.com", "secret"))
+        return Cheddar("ACME", KEY, cheddar.async_client(through=unreachable, retries=0))
+
+    def unreachable(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    cheddar, clock = FakeCheddar(faults={2: lost}), Clock()
+    able = Receiver(
+        Cheddar("ACME", KEY, cheddar.async_client(retries=0)), inbox=shared_store.inbox(), clock=clock
+    )
+    able.review(lambda review: review.charge("A", 5))
+    unable = [Receiver(other_source(), inbox=shared_store.inbox(), clock=clock) for _ in range(others)]
+    body = cheddar.hook()
+    async with contextlib.AsyncExitStack() as stack:
+        for receiver in (able, *unable):
+            await stack.enter_async_context(receiver)
+        for status in (503, 503, 200):
+            assert (await able.handle("POST", signed(body), body)).status == status
+            clock.advance(minutes=6)
+        late[0]()
+        assert cheddar.content() == FIVE * 2
+        for _ in range(49 * 6):  # the invoice is executed an hour after its hook was acknowledged
+            for receiver in unable:
+                await receiver.look_again()
+            clock.advance(seconds=5)
+            await able.look_again()
+            clock.advance(seconds=5)
+            if (record := await record_of(able)).due is None:
+                break
+        assert (record.state, cheddar.content()) == (State.DONE, FIVE)
+
+
+@pytest.mark.parametrize("why", ["a changed charge", "no answers"])
+async def test_that_a_second_look_asks_a_person_is_not_lost(file_store: FileStore, why: str) -> None:
+    """If the inbox can't store it, for example because the disk is full, another look asks again."""
+    cheddar, clock = FakeCheddar(faults={2: answer_lost}), Clock()
+    client = cheddar.async_client(retries=0)
+    receiver = Receiver(Cheddar("ACME", KEY, client), inbox=file_store.inbox(), clock=clock)
+    receiver.review(lambda review: review.charge("A", 5))
+    body = cheddar.hook()
+
+    def execute(statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(file_store.url)) as connection, connection:
+            connection.execute(statement)
+
+    async with receiver:
+        assert (await receiver.handle("POST", signed(body), body)).status == 200
+        execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF state ON hooks WHEN NEW.state = 'unresolved'"
+            " BEGIN SELECT RAISE(FAIL, 'disk full'); END"
+        )
+        if why == "a changed charge":
+            cheddar.billed_charges[0]["eachAmount"] = "6.00"
+            clock.advance(minutes=6)
+        else:
+            cheddar.faults = dict.fromkeys(range(100), lost_on_the_way)
+            clock.advance(hours=1)
+        with pytest.raises(InboxUnavailable, match="disk full"):
+            await receiver.look_again()
+        execute("DROP TRIGGER refuse")
+        file_store.advance(seconds=61)  # the lease of the look that failed has run out
+        await receiver.look_again()
+        record = await record_of(receiver)
+        assert (record.state, record.due) == (State.UNRESOLVED, None)
+        assert ("another price" if why == "a changed charge" else "no second look") in record.note
 
 
 async def test_a_second_look_does_not_end_the_review_of_another_body(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import os
-import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -24,7 +22,7 @@ from tallyhook.review.journal import (
     Verified,
     encode,
 )
-from tallyhook_receiver import Inbox, InboxUnavailable, LeaseLost, Record, State, open_inbox
+from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import grid, print_json, say, table
 from tallyhook_receiver.options import DEFAULT_INBOX
@@ -208,21 +206,11 @@ def resolve(
         number = 0 if accept else adding or _open_adding(entries)
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
             fail(f"the journal has no entry 'adding {number}'" if number else "pass --adding NUMBER", BAD)
-        owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
+        now = datetime.now(UTC)
         word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
-        was_done = _was_done(entries)
-        try:
-            if not (await opened.claim(record, owner, 60)).mine:
-                fail("a worker is handling it now; try again when it has finished", BAD)
-            await opened.append(record.key, owner, word)
-            if was_done:
-                await opened.plan(record.key, owner, now, now + timedelta(days=1))
-            await opened.finish(record.key, owner, State.DONE if was_done else State.WAITING, str(word))
-        except BaseException:
-            # An interrupted claim may have been written. End the lease, so that the person can decide again.
-            with suppress(LeaseLost, InboxUnavailable):
-                await opened.finish(record.key, owner, State.UNRESOLVED)
-            raise
+        due, until = (now, now + timedelta(days=1)) if _was_done(entries) else (None, None)
+        if not await opened.resolve(record.key, len(entries), word, due, until):
+            fail("a worker is handling it, or has just done so: show it again before you decide", BAD)
         return await _find(opened, record.key)
 
     record = _with(url, give)

@@ -10,7 +10,7 @@ import msgspec
 
 from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook.review import Outcome
-from tallyhook.review.journal import Entry
+from tallyhook.review.journal import Entry, Resolved
 
 # Hooks younger than this are never deleted. If a 2xx gets lost, the sender delivers the hook again within a
 # day (inferred). If the inbox had deleted the hook by then, its charges would be added twice.
@@ -160,18 +160,19 @@ class Inbox(Protocol):
         Raises LeaseLost if another owner has taken the hook.
         """
 
-    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+    async def finish(
+        self, key: str, owner: str, state: State, note: str | None = None, *, ends_look: bool = False
+    ) -> None:
         """Store the hook's state and note, and end the lease. If `note` is None, the old note is kept.
 
-        The state `DONE` also marks the hook's current body as done.
+        The state `DONE` also marks the hook's current body as done. If `ends_look` is True, a second look is
+        no longer planned.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """
 
-    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+    async def plan(self, key: str, owner: str, due: datetime, until: datetime) -> None:
         """Plan a second look at the hook's invoice at the time `due`, with retries until `until`.
-
-        If `due` is None, cancel the planned second look.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """
@@ -211,6 +212,23 @@ class Inbox(Protocol):
         """Have a hook handled again at its next delivery, even if it is done. Its journal is kept.
 
         Returns False if there is no such hook, or if a worker is handling it.
+        """
+
+    async def resolve(
+        self,
+        key: str,
+        seen: int,
+        decision: Resolved,
+        due: datetime | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        """Add a person's decision about an unresolved hook to its journal, and to its note.
+
+        `seen` is the number of journal entries on which the decision is based. If `due` is None, the hook
+        waits for its next delivery. Otherwise it is done, and a second look is planned, as by `plan`.
+
+        Returns False and writes nothing if the hook isn't unresolved, if its journal has other entries by
+        now, or if a worker is handling it.
         """
 
     async def forget(self, key: str) -> bool:

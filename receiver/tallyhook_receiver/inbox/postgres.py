@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from tallyhook._uptime import uptime
 from tallyhook.review import journal
-from tallyhook.review.journal import Entry
+from tallyhook.review.journal import Entry, Resolved
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.base import (
     COLUMNS,
@@ -74,7 +74,7 @@ class PostgresInbox:
     """An inbox in a PostgreSQL database, for any number of workers on any number of machines.
 
     Leases are measured by the database's clock. Setting this clock doesn't end a lease, because a worker
-    takes over another worker's hook only after it has seen the clock run evenly for the length of a lease.
+    takes over another worker's hook only after it has seen the clock run evenly for the length of that lease.
     Every commit is flushed to disk. The tables are in the first schema of the role's search path. The
     connections belong to the event loop that called `open`.
 
@@ -172,17 +172,17 @@ class PostgresInbox:
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
             # _remember has locked the row.
-            state, known, done, is_ours, is_free, free_in = await _only(
+            state, known, done, is_ours, is_free, free_in, lease = await _only(
                 connection,
                 f"SELECT state, digest, done, owner IN ('', %s), {_FREE},"
-                " extract(epoch FROM leased_until - clock_timestamp())::float8"
-                " FROM tallyhook_hooks WHERE key = %s",
+                " extract(epoch FROM leased_until - clock_timestamp())::float8,"
+                " extract(epoch FROM lease)::float8 FROM tallyhook_hooks WHERE key = %s",
                 (owner, letter.key),
             )
             if seen in done.split():
                 return Claim(mine=False, state=State.DONE)
             if not is_ours and is_free:
-                free_in = seconds - await self._look(connection)
+                free_in = lease - await self._look(connection)
                 is_free = free_in <= 0
             if not (is_ours or is_free):
                 return Claim(mine=False, state=State.WORKING, free_in=free_in)
@@ -205,7 +205,9 @@ class PostgresInbox:
             {"key": key, "owner": owner, "lease": timedelta(seconds=seconds)},
         )
 
-    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+    async def finish(
+        self, key: str, owner: str, state: State, note: str | None = None, *, ends_look: bool = False
+    ) -> None:
         async with self._connection() as connection, connection.transaction():
             found = await connection.execute(
                 "SELECT digest, done FROM tallyhook_hooks WHERE key = %s AND owner = %s FOR UPDATE",
@@ -216,16 +218,18 @@ class PostgresInbox:
                 raise LeaseLost("another worker has taken over this hook")
             await connection.execute(
                 "UPDATE tallyhook_hooks SET state = %s, note = coalesce(%s, note), owner = '', done = %s,"
-                " changed = clock_timestamp(), leased_until = clock_timestamp() WHERE key = %s",
+                " changed = clock_timestamp(), leased_until = clock_timestamp(),"
+                " due = CASE WHEN %s THEN NULL ELSE due END WHERE key = %s",
                 (
                     state.value,
                     None if note is None else storable(note),
                     done_with(row[1], row[0], state is State.DONE),
+                    ends_look,
                     key,
                 ),
             )
 
-    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+    async def plan(self, key: str, owner: str, due: datetime, until: datetime) -> None:
         await self._write_as_owner(
             "UPDATE tallyhook_hooks SET due = %(due)s, due_until = %(until)s"
             " WHERE key = %(key)s AND owner = %(owner)s",
@@ -234,11 +238,11 @@ class PostgresInbox:
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
         async with self._connection() as connection, connection.transaction():
-            free = _FREE if await self._look(connection) >= seconds else "owner = ''"
+            watched = timedelta(seconds=await self._look(connection))
             found = await connection.execute(
-                f"SELECT {COLUMNS}, due_until FROM tallyhook_hooks WHERE due <= %s AND {free}"
-                " ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED",
-                (now,),
+                f"SELECT {COLUMNS}, due_until FROM tallyhook_hooks WHERE due <= %s AND {_FREE}"
+                " AND (owner = '' OR lease <= %s) ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED",
+                (now, watched),
             )
             row = await found.fetchone()
             if row is None:
@@ -297,6 +301,44 @@ class PostgresInbox:
             (key,),
         )
         return written == 1
+
+    async def resolve(
+        self,
+        key: str,
+        seen: int,
+        decision: Resolved,
+        due: datetime | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        async with self._connection() as connection, connection.transaction():
+            found = await connection.execute(
+                "SELECT digest, done FROM tallyhook_hooks WHERE key = %s AND state = 'unresolved'"
+                f" AND {_FREE} FOR UPDATE",
+                (key,),
+            )
+            row = await found.fetchone()
+            if row is None or await _only(
+                connection, "SELECT count(*) FROM tallyhook_journal WHERE key = %s", (key,)
+            ) != (seen,):
+                return False
+            state = State.WAITING if due is None else State.DONE
+            await connection.execute(
+                "INSERT INTO tallyhook_journal (key, written, entry) VALUES (%s, clock_timestamp(), %s)",
+                (key, journal.encode(decision)),
+            )
+            await connection.execute(
+                "UPDATE tallyhook_hooks SET state = %s, note = %s, changed = clock_timestamp(), owner = '',"
+                " done = %s, due = coalesce(%s, due), due_until = coalesce(%s, due_until) WHERE key = %s",
+                (
+                    state.value,
+                    storable(str(decision)),
+                    done_with(row[1], row[0], state is State.DONE),
+                    due,
+                    until,
+                    key,
+                ),
+            )
+            return True
 
     async def forget(self, key: str) -> bool:
         return await self._write(f"DELETE FROM tallyhook_hooks WHERE key = %s AND {_FREE}", (key,)) == 1

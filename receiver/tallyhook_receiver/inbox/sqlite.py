@@ -10,7 +10,7 @@ from typing import Any
 
 from tallyhook._uptime import uptime
 from tallyhook.review import journal
-from tallyhook.review.journal import Entry
+from tallyhook.review.journal import Entry, Resolved
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.base import (
     COLUMNS,
@@ -134,7 +134,9 @@ class SQLiteInbox:
             (self._uptime() + seconds, seconds, key, owner),
         )
 
-    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+    async def finish(
+        self, key: str, owner: str, state: State, note: str | None = None, *, ends_look: bool = False
+    ) -> None:
         def operation(connection: sqlite3.Connection) -> None:
             row = connection.execute(
                 "SELECT digest, done FROM hooks WHERE key = ? AND owner = ?", (key, owner)
@@ -144,16 +146,16 @@ class SQLiteInbox:
             done = done_with(row[1], row[0], state is State.DONE)
             connection.execute(
                 "UPDATE hooks SET state = ?, note = coalesce(?, note), changed = ?, owner = '',"
-                " leased_until = 0, done = ? WHERE key = ?",
-                (state, None if note is None else storable(note), self._clock(), done, key),
+                " leased_until = 0, done = ?, due = CASE WHEN ? THEN NULL ELSE due END WHERE key = ?",
+                (state, None if note is None else storable(note), self._clock(), done, ends_look, key),
             )
 
         await self._commits.run(operation)
 
-    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+    async def plan(self, key: str, owner: str, due: datetime, until: datetime) -> None:
         await self._write_as_owner(
             "UPDATE hooks SET due = ?, due_until = ? WHERE key = ? AND owner = ?",
-            (_seconds(due), _seconds(until), key, owner),
+            (due.timestamp(), until.timestamp(), key, owner),
         )
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
@@ -221,6 +223,43 @@ class SQLiteInbox:
                 {"now": self._clock(), "key": key, "up": self._uptime()},
             )
             return written.rowcount == 1
+
+        return await self._commits.run(operation)
+
+    async def resolve(
+        self,
+        key: str,
+        seen: int,
+        decision: Resolved,
+        due: datetime | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        def operation(connection: sqlite3.Connection) -> bool:
+            row = connection.execute(
+                "SELECT digest, done FROM hooks WHERE key = :key AND state = 'unresolved'"
+                f" AND {_FREE} AND :seen = (SELECT count(*) FROM journal WHERE key = :key)",
+                {"key": key, "seen": seen, "up": self._uptime()},
+            ).fetchone()
+            if row is None:
+                return False
+            now, state = self._clock(), State.WAITING if due is None else State.DONE
+            connection.execute(
+                "INSERT INTO journal VALUES (?, ?, ?, ?)", (key, seen, now, journal.encode(decision))
+            )
+            connection.execute(
+                "UPDATE hooks SET state = ?, note = ?, changed = ?, owner = '', done = ?,"
+                " due = coalesce(?, due), due_until = coalesce(?, due_until) WHERE key = ?",
+                (
+                    state,
+                    storable(str(decision)),
+                    now,
+                    done_with(row[1], row[0], state is State.DONE),
+                    _seconds(due),
+                    _seconds(until),
+                    key,
+                ),
+            )
+            return True
 
         return await self._commits.run(operation)
 
