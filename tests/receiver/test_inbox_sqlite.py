@@ -233,6 +233,19 @@ async def test_a_file_of_a_newer_release(tmp_path: Path) -> None:
     await inbox.close()
 
 
+async def test_a_file_that_a_newer_release_has_updated_meanwhile(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    other = sqlite3.connect(tmp_path / "inbox.sqlite", isolation_level=None)
+    other.execute("PRAGMA user_version = 99")
+    for _ in range(2):
+        with pytest.raises(InboxUnavailable, match="newer release"):
+            await inbox.check()
+    assert other.execute("PRAGMA user_version").fetchone() == (99,)
+    other.close()
+    await inbox.close()
+
+
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "nowhere" / "inbox.sqlite")
     with pytest.raises(InboxUnavailable):

@@ -144,10 +144,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(_MIGRATIONS):
-        raise InboxUnavailable(f"the inbox was written by a newer release (schema {version})")
-    for step in _MIGRATIONS[version:]:
+    for step in _MIGRATIONS[_version(connection) :]:
         for statement in step:
             if callable(statement):
                 statement(connection)
@@ -162,7 +159,17 @@ def migrate(connection: sqlite3.Connection) -> None:
 def touch(connection: sqlite3.Connection) -> None:
     """Read a row and write an unchanged value, to check that the file can be read and written.
 
-    Like storing a hook, this takes the write lock and writes a page.
+    Like storing a hook, this takes the write lock and writes a page. Raises InboxUnavailable if a newer
+    release has updated the file in the meantime.
     """
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
-    connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+    connection.execute(f"PRAGMA user_version = {_version(connection)}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Return the file's schema. Raises InboxUnavailable if a newer release wrote it."""
+    version: int
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(_MIGRATIONS):
+        raise InboxUnavailable(f"the inbox was written by a newer release (schema {version})")
+    return version
