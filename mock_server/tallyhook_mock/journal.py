@@ -11,7 +11,6 @@ import asyncio
 import fcntl
 import os
 import zlib
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ __all__ = ["Journal", "Record"]
 # In bytes. A longer log is replaced by a snapshot.
 _LONGEST = 16_000_000
 _HEAD = b"tallyhook log 1 "
+_WITHOUT = "delete it to start from the snapshot alone"
 
 
 class Record(Value, frozen=True, array_like=True):
@@ -47,9 +47,10 @@ class Journal:
     """
 
     def __init__(self, file: Path) -> None:
-        """Take the lock, and read the snapshot if there is one.
+        """Take the lock, and read the snapshot and the log if there are any.
 
-        Raises SnapshotError if `file` isn't a readable snapshot or another mock uses it. May raise OSError.
+        Raises SnapshotError if `file` isn't a readable snapshot, if its log is damaged, or if another mock
+        uses it. May raise OSError.
         """
         self.file = file
         self._lock = _lock(file)
@@ -62,31 +63,44 @@ class Journal:
         self._failure: OSError | None = None  # after a failed write, no call is answered
         try:
             self.saved: Any = read_file(file) if file.exists() else None
+            self.records = self._read_log()
         except (SnapshotError, OSError):
             self.close()
             raise
 
-    def records(self) -> Iterator[Record]:
-        """Yield the records since the snapshot.
+    def _read_log(self) -> list[Record]:
+        """Return the records since the snapshot.
 
-        A record that a crash cut off is left out, because its call was never answered.
+        A record that a crash cut off is left out, because its call was never answered. Raises SnapshotError
+        if anything else can't be read. May raise OSError.
         """
         if self.saved is None or not self._log_file.exists():
-            return
+            return []
         written = self._log_file.read_bytes()
         head, _, rest = written.partition(b"\n")
         if not head.startswith(_HEAD):
-            raise SnapshotError(f"{self._log_file} is not the log of a mock")
+            raise SnapshotError(f"its log, {self._log_file}, is not the log of a mock")
         if head != _HEAD + str(self.saved["generation"]).encode():
-            return  # the log belongs to an earlier snapshot, and this snapshot contains all of it
+            return []  # the log belongs to an earlier snapshot, and this snapshot contains all of it
+        records: list[Record] = []
         at = 0
         while at + 8 <= len(rest):
             length, check = int.from_bytes(rest[at : at + 4]), int.from_bytes(rest[at + 4 : at + 8])
-            line = rest[at + 8 : at + 8 + length]
-            if len(line) < length or zlib.crc32(line) != check:
-                return
-            yield msgspec.msgpack.decode(line, type=Record)
-            at += 8 + length
+            end = at + 8 + length
+            line = rest[at + 8 : end]
+            if not line or zlib.crc32(line) != check:
+                # After a power cut, some file systems fill the rest of the file with zeros.
+                if rest[end:].strip(b"\0"):
+                    raise SnapshotError(f"its log, {self._log_file}, is damaged; {_WITHOUT}")
+                break
+            try:
+                records.append(msgspec.msgpack.decode(line, type=Record))
+            except msgspec.DecodeError:
+                raise SnapshotError(
+                    f"its log, {self._log_file}, was written by another version; {_WITHOUT}"
+                ) from None
+            at = end
+        return records
 
     def begin(self, written: bytes, generation: int) -> None:
         """Replace the files with a new snapshot and an empty log. Returns when both are on the disk."""

@@ -114,13 +114,13 @@ class Persistence:
             mock.form_token = saved["token"]
             self._is_replaying = True
             last = None
-            for last in self._journal.records():
+            for last in self._journal.records:
                 mock.clock.set(last.at, None)
                 await self._redo(last)
             if last is not None:
                 mock.clock.set(last.at, last.offset)
             self._is_replaying = False
-            self._journal.saved = None
+            self._journal.saved, self._journal.records = None, []
             mock.state.hooks.put_back_all()
             mock.stir()
         await self.checkpoint()

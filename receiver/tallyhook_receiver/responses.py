@@ -36,6 +36,7 @@ TOO_OLD = _hook(401, "too old")
 UNCONFIRMED = _hook(401, "not confirmed")
 WRONG_METHOD = _hook(405, "POST only", ("Allow", "POST"))
 # These responses close the connection. Otherwise, the rest of the body would be read as the next request.
+INCOMPLETE = _hook(400, "incomplete", ("Connection", "close"))
 TOO_SLOW = _hook(408, "too slow", ("Connection", "close"))
 TOO_LARGE = _hook(413, "too large", ("Connection", "close"))
 NOT_A_SENDER = _hook(403, "not from a known sender", ("Connection", "close"))

@@ -8,7 +8,7 @@ from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 from tallyhook_receiver.asgi import MAX_HEADER_BYTES, MAX_HEADERS
 from tallyhook_receiver.health import Health
 from tallyhook_receiver.intake import Intake, announced_length
-from tallyhook_receiver.responses import HEADERS_TOO_LARGE, TOO_LARGE, Response
+from tallyhook_receiver.responses import HEADERS_TOO_LARGE, INCOMPLETE, TOO_LARGE, Response
 
 Run = Callable[[Coroutine[Any, Any, Response]], Response]
 
@@ -39,9 +39,12 @@ class WSGIApp:
             return self._run(self._health.answer())
         if (refusal := self._intake.precheck(method, headers, peer)) is not None:
             return refusal
-        body = _read(environ, announced_length(headers), self._intake.max_body)
+        announced = announced_length(headers)
+        body = _read(environ, announced, self._intake.max_body)
         if body is None:
             return self._intake.refused(TOO_LARGE)
+        if len(body) < (announced or 0):  # the sender has left
+            return self._intake.refused(INCOMPLETE)
         return self._run(self._intake.receive(headers, body, peer))
 
 

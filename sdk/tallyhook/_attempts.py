@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -136,9 +136,9 @@ def _seconds(retry_after: str | None) -> float:
 
 
 class Answer:
-    """A response whose body may have at most `most` bytes."""
+    """A response whose body may have at most `most` bytes. `check` is called for each chunk that arrives."""
 
-    def __init__(self, response: httpx.Response, most: int) -> None:
+    def __init__(self, response: httpx.Response, most: int, check: Callable[[], None]) -> None:
         self.status = response.status_code
         self.retry_after = response.headers.get("Retry-After")
         self.body = bytearray()
@@ -148,7 +148,7 @@ class Answer:
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > most:
             raise self._too_large()
-        response.stream = _Stream(response.stream)
+        response.stream = _Stream(response.stream, check)
 
     def add(self, piece: bytes) -> None:
         """Append a piece to the body. Raises DecodeError if the body becomes too large."""
@@ -163,18 +163,23 @@ class Answer:
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """The stream of a response's body. If more bytes follow the body, the connection is closed.
 
-    Otherwise httpx would read those bytes as the answer to the next request on the same connection.
+    Otherwise httpx would read those bytes as the answer to the next request on the same connection. `check`
+    is called here and not for decompressed pieces, because a compressed chunk may contain nothing.
     """
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, check: Callable[[], None]) -> None:
         self._stream = stream
+        self._check = check
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._stream
+        for piece in self._stream:
+            self._check()
+            yield piece
         _give_up_with_leftover(self._stream)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._stream:
+            self._check()
             yield piece
         _give_up_with_leftover(self._stream)
 

@@ -305,10 +305,9 @@ class BaseClient(_Base[httpx.Client]):
                 with unlogged():
                     response = http.send(request, stream=True, auth=None, follow_redirects=False)
                     try:
-                        answer = Answer(response, self._max_answer)
+                        answer = Answer(response, self._max_answer, attempts.check)
                         for piece in response.iter_bytes():
                             answer.add(piece)
-                            attempts.check()
                     finally:
                         response.close()
             except (httpx.HTTPError, RuntimeError, TimeoutError) as error:
@@ -384,7 +383,7 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
                 with unlogged(), anyio.fail_after(attempts.left):
                     response = await http.send(request, stream=True, auth=None, follow_redirects=False)
                     try:
-                        answer = Answer(response, self._max_answer)
+                        answer = Answer(response, self._max_answer, attempts.check)
                         async for piece in response.aiter_bytes():
                             answer.add(piece)
                     finally:

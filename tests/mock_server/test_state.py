@@ -4,6 +4,8 @@ import pickle
 import socket
 import threading
 import time
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -16,7 +18,7 @@ import pytest
 
 from tallyhook_mock import Fault, FaultKind, Mock, create_app, serve
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.journal import Journal
+from tallyhook_mock.journal import Journal, Record
 from tallyhook_mock.server import configure
 from tallyhook_mock.snapshot import SnapshotError, pack, read_file, unpack, write_file
 
@@ -297,6 +299,67 @@ def test_a_file_that_is_none_is_refused(written: bytes, why: str, tmp_path: Path
     (tmp_path / "world").write_bytes(written)
     with pytest.raises(SnapshotError, match=why):
         Journal(tmp_path / "world")
+
+
+async def logged(folder: Path) -> tuple[Path, bytes]:
+    """A file whose log has three records."""
+    journal = Journal(folder / "world")
+    journal.begin(pack({"generation": 1}), 1)
+    for number in range(3):
+        journal.append(Record("strike", parse_moment("2026-01-01T00:00:00Z"), None, [f"aim {number}", None]))
+        await journal.durable()
+    journal.close()
+    log = folder / "world.log"
+    return log, log.read_bytes()
+
+
+def framed(line: bytes) -> bytes:
+    return len(line).to_bytes(4) + zlib.crc32(line).to_bytes(4) + line
+
+
+@pytest.mark.parametrize(
+    ("damage", "left"),
+    [
+        (lambda log: log, 3),
+        (lambda log: log[:-1], 2),
+        (lambda log: log + b"\0\0\0", 3),
+        (lambda log: log + bytes(4096), 3),
+        (lambda log: log[:-5] + bytes(4096), 2),
+    ],
+)
+async def test_a_log_may_end_within_a_record(
+    damage: Callable[[bytes], bytes], left: int, tmp_path: Path
+) -> None:
+    log, written = await logged(tmp_path)
+    log.write_bytes(damage(written))
+    journal = Journal(tmp_path / "world")
+    assert len(journal.records) == left
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda log: log.replace(b"aim 0", b"aim 7"), "damaged"),
+        (lambda log: log.replace(b"aim 1", b"aim 7"), "damaged"),
+        (lambda log: log.replace(b"aim 0", bytes(5)), "damaged"),
+        (lambda log: b"", "not the log of a mock"),
+        (lambda log: log.replace(b"log 1", b"log 2"), "not the log of a mock"),
+        (lambda log: log + framed(b"\x80"), "another version"),
+        (lambda log: log + framed(b"\xc1"), "another version"),
+    ],
+)
+async def test_a_log_that_is_none_is_refused(
+    damage: Callable[[bytes], bytes], why: str, tmp_path: Path
+) -> None:
+    """What was answered stands in it, so it isn't left out without a word."""
+    log, written = await logged(tmp_path)
+    log.write_bytes(damage(written))
+    done = command.run("mock", "--state", str(tmp_path / "world"), "--port", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
+    assert log.read_bytes() == damage(written)
 
 
 class _Bomb:

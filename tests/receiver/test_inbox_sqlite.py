@@ -99,6 +99,82 @@ async def test_a_file_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> N
     await inbox.close()
 
 
+def _remove(end: str) -> Callable[[Path], object]:
+    return lambda file: Path(f"{file}{end}").unlink()
+
+
+def _replace(end: str) -> Callable[[Path], object]:
+    def act(file: Path) -> None:
+        Path(f"{file}{end}").rename(f"{file}{end}.old")
+        Path(f"{file}{end}").write_bytes(Path(f"{file}{end}.old").read_bytes())
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        _remove("-wal"),
+        _remove("-shm"),
+        _replace(""),
+        _replace("-wal"),
+        _replace("-shm"),
+        lambda file: file.write_bytes(b""),
+        lambda file: os.truncate(file, file.stat().st_size // 2),
+    ],
+)
+@pytest.mark.parametrize("is_linked", [False, True])
+async def test_nothing_is_promised_that_a_restart_would_not_find(
+    harm: Callable[[Path], object], is_linked: bool, tmp_path: Path
+) -> None:
+    """SQLite itself notices none of this while it runs, and a crash would lose every later commit."""
+    (tmp_path / "disk").mkdir()
+    file = tmp_path / "disk" / "inbox.sqlite"
+    link = tmp_path / "inbox.sqlite"
+    link.symlink_to(file)
+    inbox = SQLiteInbox(link if is_linked else file)
+    await inbox.open()
+    await inbox.claim(LETTER, "me", 60)
+    with sqlite3.connect(file) as other:
+        other.execute("PRAGMA wal_checkpoint")
+    other.close()
+    await inbox.check()
+    harm(file)
+    for _ in range(2):
+        with pytest.raises(InboxUnavailable, match="while it was open"):
+            await inbox.append(LETTER.key, "me", ADDING)
+        with pytest.raises(InboxUnavailable, match="while it was open"):
+            await inbox.check()
+    await inbox.close()
+
+
+async def test_files_that_are_put_back_are_used_again(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    files = list(tmp_path.iterdir())
+    assert len(files) == 3
+    for file in files:
+        file.rename(f"{file}.away")
+    with pytest.raises(InboxUnavailable, match="while it was open"):
+        await inbox.claim(LETTER, "me", 60)
+    for file in files:
+        Path(f"{file}.away").rename(file)
+    assert (await inbox.claim(LETTER, "me", 60)).mine
+    await inbox.close()
+
+
+async def test_a_connection_that_broke_is_made_anew(tmp_path: Path) -> None:
+    """Its end removes the write-ahead log, as is usual."""
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.claim(LETTER, "me", 60)
+    with pytest.raises(InboxUnavailable):
+        await inbox._commits.run(lambda connection: connection.close())
+    await inbox.append(LETTER.key, "me", ADDING)
+    assert await inbox.entries(LETTER.key) == [ADDING]
+    await inbox.close()
+
+
 @pytest.mark.parametrize("version", [1, 2])
 async def test_a_file_of_an_earlier_release(tmp_path: Path, version: int) -> None:
     """After migration, hooks keep their bodies, order and journals, and done hooks are done."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +28,7 @@ from werkzeug.serving import make_server
 from tallyhook import AsyncClient, Client, PaymentInput, events
 from tallyhook.review import Review
 from tallyhook_mock import serve
-from tallyhook_receiver import Cheddar, Receiver
+from tallyhook_receiver import Cheddar, Receiver, Record, SharedKey
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 BODY = FakeCheddar().hook(activityType="subscriptionChanged")
@@ -92,6 +92,32 @@ def test_a_body_whose_length_is_not_announced(receiver: Receiver) -> None:
     assert call(receiver, body=large, **chunked)[0].startswith("413 ")
     # Without either, the end of the body is unknown, so it isn't read.
     assert call(receiver, CONTENT_LENGTH="")[0] == "401 Unauthorized"
+
+
+@pytest.mark.parametrize("arrived", [0, 1, len(b'{"type":"paid"}')])
+def test_a_sender_that_leaves_within_the_body(tmp_path: Path, arrived: int) -> None:
+    """Nothing is kept of the hook, even if what has arrived looks like one. The sender repeats it."""
+    receiver = Receiver(SharedKey("shop", "key"), inbox=tmp_path / "inbox.sqlite")
+    receiver.on("paid")(lambda event: pytest.fail("handled"))
+    server = make_server("127.0.0.1", 0, receiver.wsgi)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
+        body = b'{"type":"paid"}   '
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nX-Api-Key: key\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body[:arrived])
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65536)
+    server.shutdown()
+    thread.join()
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert receiver.run(kept(receiver)) == []
+    receiver.close()
+
+
+async def kept(receiver: Receiver) -> Sequence[Record]:
+    await receiver.inbox.open()
+    return await receiver.inbox.list()
 
 
 class Endless(io.RawIOBase):
@@ -249,7 +275,7 @@ APPLICATION = """
 import asyncio, os, sys, time
 from pathlib import Path
 from tallyhook import events
-from tallyhook_receiver import Cheddar, Receiver
+from tallyhook_receiver import Cheddar, Receiver, Record, SharedKey
 
 here = Path({here!r})
 receiver = Receiver(Cheddar("ACME", {key!r}), inbox=here / "inbox.sqlite", answer_within=0.2)

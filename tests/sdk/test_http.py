@@ -633,8 +633,18 @@ async def test_an_answer_as_large_as_it_may_be(kind: Kind) -> None:
         await close(client)
 
 
-async def test_a_whole_call_has_a_deadline(kind: Kind) -> None:
-    with Server(lambda n: _slowly(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
+@pytest.mark.parametrize(
+    ("headers", "start", "piece"),
+    [
+        ("", b"", b" "),
+        # Nothing comes out of these: the name of the compressed file goes on and on, or empty blocks follow.
+        ("Content-Encoding: gzip\r\n", b"\x1f\x8b\x08\x08\0\0\0\0\0\xff", b"n"),
+        ("Content-Encoding: gzip\r\n", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"\0\0\0\xff\xff"),
+        ("Content-Encoding: deflate\r\n", b"\x78\x9c", b"\0\0\0\xff\xff"),
+    ],
+)
+async def test_a_whole_call_has_a_deadline(kind: Kind, headers: str, start: bytes, piece: bytes) -> None:
+    with Server(lambda n: _slowly(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode() + start, piece)) as server:
         client = kind("ACME", "u", "p", base_url=server.url, timeout=5, deadline=0.5, backoff=0)
         began = time.monotonic()
         with pytest.raises(NoAnswer, match=r"within 0\.5 seconds") as caught:
@@ -685,11 +695,11 @@ async def test_the_last_attempt_tells_what_an_earlier_one_may_have_done(
     await close(http)
 
 
-def _slowly(head: bytes) -> Iterator[bytes]:
+def _slowly(head: bytes, piece: bytes) -> Iterator[bytes]:
     yield head
     for _ in range(2000):
         time.sleep(0.02)
-        yield b" "
+        yield piece
 
 
 async def test_a_deadline_ends_the_attempts(kind: Kind) -> None:

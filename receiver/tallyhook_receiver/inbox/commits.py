@@ -104,9 +104,9 @@ class Commits:
     def _commit(self, batch: list[_Asked]) -> None:
         """Run a batch in one transaction, and pass the results to the callers' event loops."""
         try:
-            self._check()
             if self._connection is None:
                 self._connection = self._connect()
+            self._check()
             self._connection.execute("BEGIN IMMEDIATE")
             for asked in batch:
                 asked.run(self._connection)

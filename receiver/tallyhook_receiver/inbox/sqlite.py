@@ -1,5 +1,6 @@
 """The embedded inboxes: a SQLite file shared by all workers on a machine, or SQLite in memory."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +42,8 @@ _RECEIVE = (
 # The maximum number of hooks that one transaction deletes, so that other operations don't wait long.
 _STEP = 500
 
+_Identity = tuple[int, int]
+
 
 class SQLiteInbox:
     """An inbox in a SQLite file.
@@ -76,7 +79,9 @@ class SQLiteInbox:
         self._clock = clock
         self._uptime = uptime
         self._count = max_hooks  # until the first count, the inbox is assumed to be full
-        self._file: tuple[int, int] | None = None
+        self._file: _Identity | None = None  # None until the first connection
+        self._beside: dict[str, _Identity | None] = {}  # the other files of the connection
+        self._size = 0
         self._commits = Commits(str(path), self._connect, self._check)
 
     async def open(self) -> None:
@@ -85,7 +90,7 @@ class SQLiteInbox:
 
     async def close(self) -> None:
         await self._commits.stop()
-        self._file = None
+        self._file, self._size = None, 0
 
     async def check(self) -> None:
         await self._commits.run(touch)
@@ -348,31 +353,41 @@ class SQLiteInbox:
         mode = "rwc" if self._create and self._file is None else "rw"
         if mode == "rw" and not self.path.exists():
             raise InboxUnavailable("the file does not exist")
+        self._beside = {}  # the end of an earlier connection may have removed them
+        self._check()
         if mode == "rwc":
             # The file will contain customer data, so make it readable only by its owner. SQLite itself would
             # follow the umask. It gives its other files the same mode as this one. If the file can't be
             # created, SQLite reports the reason.
             with suppress(OSError):
                 self.path.touch(0o600, exist_ok=False)
-        connection = connect(f"{self.path.resolve().as_uri()}?mode={mode}", self._busy_seconds)
+        real = self.path.resolve()
+        connection = connect(f"{real.as_uri()}?mode={mode}", self._busy_seconds)
         try:
             if self._file is None:
                 inspect(connection, self._create)
             migrate(connection)
-            self._file = self._identity()
+            self._file = _identity(str(self.path))
+            self._beside = {name: _identity(name) for name in (f"{real}-wal", f"{real}-shm")}
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _identity(self) -> tuple[int, int]:
-        stat = self.path.stat()
-        return stat.st_dev, stat.st_ino
-
     def _check(self) -> None:
-        """Raise InboxUnavailable if the open file was deleted or replaced, since writes would be lost."""
-        if self._file is not None and self._identity() != self._file:
-            raise InboxUnavailable("the inbox's file was replaced while it was open")
+        """Raise InboxUnavailable if an open file was deleted, replaced or cut short.
+
+        SQLite wouldn't notice it, and later commits would be lost.
+        """
+        if self._file is None:
+            return
+        for name, known in {str(self.path): self._file, **self._beside}.items():
+            if _identity(name) != known:
+                raise InboxUnavailable(f"{name} was deleted or replaced while it was open")
+        size = self.path.stat().st_size
+        if size < self._size:
+            raise InboxUnavailable("the file was cut short while it was open")
+        self._size = size
 
 
 class MemoryInbox(SQLiteInbox):
@@ -401,6 +416,15 @@ class MemoryInbox(SQLiteInbox):
         connection = connect(":memory:", 0)
         migrate(connection)
         return connection
+
+
+def _identity(file: str) -> _Identity | None:
+    """Return what tells a file from all others, or None if there is no such file."""
+    try:
+        stat = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
