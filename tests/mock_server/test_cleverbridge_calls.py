@@ -376,6 +376,33 @@ def test_usage_charged_ahead_before_an_end_counts_for_that_interval_only(server:
     assert api.bills()[-1] == ("2026-05-17", "58.00")
 
 
+@pytest.mark.parametrize("day", ["2026-04-17", "2026-04-20", "2026-05-20"])
+def test_an_item_that_ended_before_its_subscription_is_not_billed_again(
+    server: Server, api: Api, day: str
+) -> None:
+    api.update()
+    api.post("deactivatesubscriptionitems", SubscriptionId="S1001", Items=[2])
+    server.advance_to("2026-04-17T00:00:00Z")
+    billed = api.bills()
+    assert billed[-1] == ("2026-04-17", "58.00")
+    server.advance_to(f"{day}T00:00:00Z")
+    ended = api.item(2)["EndDate"]
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").is_success
+    assert api.item(2)["EndDate"] == ended
+    api.post("reinstatesubscriptionitems", SubscriptionId="S1001", Items=[1])
+    server.advance_to("2026-06-17T00:00:00Z")
+    assert [total for _, total in api.bills()] == ["50.00", "58.00", "50.00", "50.00"]
+
+
+def test_an_item_that_ended_with_its_subscription_pays_no_further_days(server: Server, api: Api) -> None:
+    server.advance("15d")
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").is_success
+    api.post("reinstatesubscriptionitems", SubscriptionId="S1001", Items=[2])
+    assert gross(api.preview(AlignmentSettings=EXTENDED))[0] == "8.00"
+    api.update(AlignmentSettings=EXTENDED)
+    assert api.bills() == [("2026-03-17", "50.00"), ("2026-04-01", "8.00")]
+
+
 def joined(api: Api, joining: str, status: int = 200) -> Any:
     """Align Subscriptions: S1001 takes in another one."""
     answer = api.send(
