@@ -184,6 +184,32 @@ def test_an_interval_is_reset(server: Server, api: Api) -> None:
     assert api.bills()[1:] == [("2026-04-01", "88.00"), ("2026-05-01", "88.00")]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_preview_of_a_reset_shows_what_the_next_renewal_bills(
+    server: Server, api: Api, number: int
+) -> None:
+    api.update(Quantity=5, AlignmentSettings=NOW)  # charged ahead in this interval, and due in the next
+    api.update("addsubscriptionitem", RunningNumber=None, Quantity=2, AlignmentSettings=None)
+    api.post("deactivatesubscriptionitems", SubscriptionId="S1001", Items=[3])
+    server.advance("15d")
+    wish = {"RunningNumber": number, "ProductId": 100 + number, "Quantity": 6, "ResetBillingInterval": True}
+    shown = gross(api.preview(**wish, AlignmentSettings=NOW))
+    api.update(**wish, AlignmentSettings=NOW)
+    assert shown[0] == api.bills()[-1][1]
+    server.advance_to("2026-05-01T00:00:00Z")
+    assert shown[1] == api.bills()[-1][1] == {1: "305.00", 2: "56.00"}[number]
+
+
+@pytest.mark.parametrize("extends", [False, True])
+@pytest.mark.parametrize("number", [1, 2])
+def test_without_alignment_a_preview_charges_nothing_now(api: Api, number: int, extends: bool) -> None:
+    """The vendor's table: any preview is answered, and its alignment prices are zero without align."""
+    wish = {"RunningNumber": number, "ProductId": 100 + number, "Quantity": 6}
+    wish["ResetBillingInterval"] = not extends
+    shown = gross(api.preview(**wish, AlignmentSettings={"ExtendInterval": extends}))
+    assert shown == ("0.00", {1: "300.00", 2: "56.00"}[number])
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -127,6 +127,8 @@ def _carry_out(
     Standing: documented.
     """
     _check(manner)
+    if not manner.is_aligned:
+        manner = replace(manner, is_extended=False, resets=False)
     asked = replace(_named(state, subscription, item, target), quantity=quantity)
     changed, lines = _settled(subscription, item, asked, manner, at)
     items = subscription.with_item(changed)
@@ -138,22 +140,29 @@ def _carry_out(
             f"The alignment price would be {amount_text(now.gross)} {now.currency}: amounts below zero are "
             "not supported, so make the change without AlignToCurrentInterval"
         )
-    outcome = Outcome(now, price(subscription, renewal_lines(subscription, items)), subscription.next_billing)
+    after = replace(subscription, items=items)
+    _move_interval(after, manner, at)
+    outcome = Outcome(now, price(after, renewal_lines(after, after.items)), after.next_billing)
     if manner.is_preview:
         return outcome
     if item.running_number <= len(subscription.items):
         changed = changed.next_version(item, at)
     subscription.items = subscription.with_item(changed)
     _record(state, subscription, changed, manner, at)
+    _move_interval(subscription, manner, at)
+    bill(state, subscription, lines, at)
+    if manner.resets or manner.is_extended:
+        plan(state, subscription, at)
+    return outcome
+
+
+def _move_interval(subscription: Subscription, manner: Manner, at: datetime) -> None:
+    """Begin a new interval or extend the current one, if an update asks for it."""
     if manner.resets:
         subscription.anchor_at(at)
         begin_interval(subscription, at)
     elif manner.is_extended:
         subscription.anchor_at(extended_end(subscription, at))
-    bill(state, subscription, lines, at)
-    if manner.resets or manner.is_extended:
-        plan(state, subscription, at)
-    return replace(outcome, next_billing=subscription.next_billing)
 
 
 def _check(manner: Manner) -> None:
