@@ -210,6 +210,22 @@ def test_without_alignment_a_preview_charges_nothing_now(api: Api, number: int, 
     assert shown == ("0.00", {1: "300.00", 2: "56.00"}[number])
 
 
+@pytest.mark.parametrize("is_preview", [False, True])
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interval_is_not_extended_to_an_earlier_date(api: Api, number: int, is_preview: bool) -> None:
+    api.post("renewsubscription", SubscriptionId="S1001")  # so that it lasts until May 17
+    alignment = {**EXTENDED, "GetCustomerPricePreviewOnly": is_preview}
+    wish = {"RunningNumber": number, "ProductId": 100 + number, "Quantity": 9, "AlignmentSettings": alignment}
+    before = api.everything()
+    answer = api.send("POST", "/subscription/updatesubscriptionitem", json={**UPDATE, **wish})
+    assert answer.status_code == 402
+    said = answer.json()["ResultMessage"]
+    assert said.startswith("ExtendInterval: the current interval already lasts until 2026-05-17")
+    assert api.everything() == before
+    api.post("updatenextbillingdate", SubscriptionId="S1001", NextBillingDate="2026-04-17T00:00:00Z")
+    assert gross(api.preview(**wish))[0] == {1: "400.00", 2: "9.00"}[number]  # exactly a whole interval
+
+
 @pytest.mark.parametrize(
     "body",
     [

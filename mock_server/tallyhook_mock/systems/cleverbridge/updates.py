@@ -126,7 +126,7 @@ def _carry_out(
 
     Standing: documented.
     """
-    _check(manner)
+    _check(subscription, manner, at)
     if not manner.is_aligned:
         manner = replace(manner, is_extended=False, resets=False)
     asked = replace(_named(state, subscription, item, target), quantity=quantity)
@@ -165,15 +165,25 @@ def _move_interval(subscription: Subscription, manner: Manner, at: datetime) -> 
         subscription.anchor_at(extended_end(subscription, at))
 
 
-def _check(manner: Manner) -> None:
-    """Raise Refusal if an update changes the interval, but is not aligned (charged now).
+def _check(subscription: Subscription, manner: Manner, at: datetime) -> None:
+    """Raise Refusal if an update asks for a change of the interval that is not possible.
 
-    Only a preview may ask for that (documented).
+    The interval only changes if the update is aligned (charged now), but a preview may also ask for it
+    without alignment (documented). An update can't both extend and reset the interval, nor extend it to an
+    earlier date (inferred).
     """
-    if manner.is_preview or manner.is_aligned:
+    if manner.is_extended and manner.resets:
+        raise invalid("ExtendInterval and ResetBillingInterval exclude each other")
+    if manner.is_aligned:
+        end = subscription.next_billing
+        if manner.is_extended and extended_end(subscription, at) < end:
+            raise invalid(
+                f"ExtendInterval: the current interval already lasts until {end:%Y-%m-%d}, which is longer "
+                "than a whole interval from now"
+            )
         return
     for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
-        if asked:
+        if asked and not manner.is_preview:
             raise invalid(f"{name} needs AlignToCurrentInterval: otherwise the interval can't change")
 
 
