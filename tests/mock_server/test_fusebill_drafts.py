@@ -167,6 +167,39 @@ def test_a_draft_is_posted_in_parts(face: Face) -> None:
     assert face.bills(1) == [("2026-11-01", ["60.00"]), ("2026-11-01", ["50.00"])]
 
 
+def delete_charges(face: Face, draft: int) -> dict[str, Any]:
+    found = face.api("GET", f"DraftInvoices/{draft}")["draftCharges"]
+    listed = [{"id": each["id"], "operation": "Delete"} for each in found]
+    answer: dict[str, Any] = face.api("PATCH", "DraftInvoices", {"id": draft, "draftCharges": listed})
+    return answer
+
+
+def test_a_draft_without_charges_is_gone(face: Face) -> None:
+    (draft,) = ready(face)
+    left = delete_charges(face, draft["id"])
+    assert (left["id"], left["draftCharges"], left["total"]) == (draft["id"], [], 0)
+    assert ready(face) == []
+    face.refused("GET", f"DraftInvoices/{draft['id']}", None, 404)
+    face.refused("PATCH", "DraftInvoices", {"id": draft["id"], "notes": "still there?"}, 404)
+    for preview in ("true", "false"):
+        face.refused("POST", f"Invoices?draftInvoiceId={draft['id']}&preview={preview}", None, 404)
+    assert face.api("GET", "customers/1/overview")["draftInvoiceCount"] == 0
+    assert face.bills(1) == []
+
+
+def test_a_renewal_posts_no_draft_without_charges(posting: Face) -> None:
+    face = posting
+    for code in ("BASE", "SEAT"):
+        face.api("PUT", "SubscriptionProducts", {"id": product(face, code)["id"], "quantity": 0})
+    known = face.bills(1)
+    purchase = face.api("POST", "Purchases", {"customerId": 1, "productId": 7001})
+    face.api("POST", "Purchases/Purchase?temporarilyDisableAutoPost=true", {"id": purchase["id"]})
+    (draft,) = ready(face)
+    delete_charges(face, draft["id"])
+    face.server.advance_to("2026-12-02T00:00:00Z")
+    assert (ready(face), face.bills(1)) == ([], known)
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -520,16 +553,11 @@ def test_a_preview_is_refused_if_the_call_would_be(face: Face) -> None:
     place = face.api("POST", "BillingPeriodDefinitions", new)["id"]
     bought = face.api("POST", "Purchases", {"customerId": 1, "productId": 7001})["id"]
     face.api("POST", "Purchases/Purchase", {"id": bought})
-    draft, *_ = ready(face)
-    charges = face.api("GET", f"draftInvoices/{draft['id']}")["draftCharges"]
-    deleted = [{"id": each["id"], "operation": "Delete"} for each in charges]
-    face.api("PATCH", "draftInvoices", {"id": draft["id"], "draftCharges": deleted})
     target = {"id": waiting, "billingPeriodDefinitionId": place, "billingPeriodDefinitionIdSet": True}
     for method, path, body in (
         ("POST", f"SubscriptionActivation/{waiting}?", None),
         ("PATCH", "SubscriptionsV2?", target),
         ("POST", "Purchases/Purchase?", {"id": bought}),
-        ("POST", f"Invoices?draftInvoiceId={draft['id']}&", None),
     ):
         told = [face.refused(method, f"{path}preview={each}", body, 409) for each in ("true", "false")]
         assert told[0] == told[1]

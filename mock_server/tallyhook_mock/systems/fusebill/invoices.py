@@ -16,7 +16,7 @@ from tallyhook_mock.systems.fusebill.model import (
     DraftCharge,
     Invoice,
 )
-from tallyhook_mock.systems.fusebill.refusal import conflict, not_found
+from tallyhook_mock.systems.fusebill.refusal import not_found
 from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["ChargeEdit", "change_draft", "chosen", "collect_held", "make_draft", "post"]
@@ -73,7 +73,7 @@ def collect_held(
 def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -> Invoice:
     """Post a draft, or only the charges with the ids in `only`. Returns the invoice, which is final.
 
-    Raises Refusal if a charge doesn't exist, or if there is nothing to post.
+    Raises Refusal if a charge doesn't exist.
     """
     posted = chosen(draft, only)
     customer = draft.customer
@@ -97,14 +97,12 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
 def chosen(draft: Draft, only: Collection[int]) -> list[DraftCharge]:
     """Return all charges of a draft, or only those with the ids in `only`.
 
-    Raises Refusal if a charge doesn't exist, or if there is nothing to post.
+    Raises Refusal if a charge doesn't exist.
     """
     known = {charge.id for charge in draft.charges}
     for number in only:
         if number not in known:
             raise not_found("draftChargeIds", number)
-    if not draft.charges:
-        raise conflict("draftInvoiceId", f"{draft.id} has no charges; there is nothing to post")
     return [charge for charge in draft.charges if not only or charge.id in only]
 
 
@@ -123,7 +121,8 @@ class ChargeEdit(Value, frozen=True):
 def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: datetime) -> None:
     """Change or remove charges of a draft. Charges can't be added (documented).
 
-    Raises Refusal if a charge doesn't exist.
+    A draft without charges is removed, because there is nothing to post (inferred). Raises Refusal if a
+    charge doesn't exist.
     """
     charges = {charge.id: charge for charge in draft.charges}
     changed: dict[int, DraftCharge | None] = {}
@@ -134,6 +133,8 @@ def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: da
     kept = (changed.get(charge.id, charge) for charge in draft.charges)
     draft.charges = [charge for charge in kept if charge is not None]
     draft.modified = at
+    if not draft.charges:
+        draft.customer.drafts.remove(draft)
     note = f"draft {draft.id}"
     state.emit("draftChanged", at, draft.customer, note=note, amount=draft.total, subject=draft.id)
 
