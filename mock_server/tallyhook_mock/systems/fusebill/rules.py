@@ -340,6 +340,7 @@ def activate(
     """
     if into is not None:
         check_target(into, customer, new.frequency)
+    _check_active(customer)
     subscription = draft_subscription(state, customer, new, at)
     start(state, subscription, at, date=new.date, prorate=new.prorate, into=into)
     return subscription
@@ -361,8 +362,7 @@ def start(
         raise conflict(
             "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft can be activated"
         )
-    if customer.status != "Active":
-        raise conflict("customerId", f"customer {customer.id} is {customer.status}")
+    _check_active(customer)
     wanted = date or InvoiceDate.of(frequency.cycle, at, frequency.intervals)
     if into is None:
         into = next((each for each in customer.definitions if each.date == wanted), None)
@@ -381,6 +381,11 @@ def start(
     lines = begin(subscription, day, into.part_from(day) if prorate else None)
     if lines:
         make_draft(state, customer, lines, at, into, holds=holds)
+
+
+def _check_active(customer: Customer) -> None:
+    if customer.status != "Active":
+        raise conflict("customerId", f"customer {customer.id} is {customer.status}")
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
