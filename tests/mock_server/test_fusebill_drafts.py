@@ -262,6 +262,43 @@ def test_a_call_holds_its_own_invoice_until_the_renewal(posting: Face) -> None:
     assert face.bills(1)[1:] == [("2026-12-01", ["50.00", "120.00", "30.00"])]
 
 
+def test_who_is_on_hold_gets_no_invoice(posting: Face) -> None:
+    face = posting
+    face.server.advance_to("2026-11-16T00:00:00Z")
+    seat, usage = product(face, "SEAT")["id"], product(face, "GB25")["id"]
+    bought = face.api("POST", "Purchases", {"customerId": 1, "productId": 7001})["id"]
+    face.api("PUT", "SubscriptionProducts?temporarilyDisableAutoPost=true", {"id": seat, "quantity": 3})
+    (held,) = ready(face)
+    before = face.bills(1)
+    face.api("POST", "customerHold/1")
+    more = {"subscriptionProductId": seat, "deltaQuantity": 1}
+    for method, path, body in (
+        ("PUT", "SubscriptionProducts", {"id": seat, "quantity": 4}),
+        ("PUT", "SubscriptionProducts?preview=true", {"id": seat, "quantity": 4}),
+        ("PUT", "SubscriptionProducts?temporarilyDisableAutoPost=true", {"id": seat, "quantity": 4}),
+        ("POST", "SubscriptionProductQuantityChange", more),
+        ("POST", "Purchases/Purchase", {"id": bought}),
+        ("POST", "Purchases/Purchase?preview=true", {"id": bought}),
+    ):
+        assert face.refused(method, path, body, 409) == (
+            "customerId",
+            "customer 1 is on hold: it isn't invoiced",
+        )
+    charge = {"name": "Oil", "amount": "5.00", "when": "now"}
+    said = face.control("POST", "subscriptions/11/charges", charge, 400)["error"]
+    assert "customer 1 is on hold" in said
+    # What is charged later can be recorded.
+    face.api("PUT", "SubscriptionProducts", {"id": usage, "quantity": 7})
+    face.api("PUT", "SubscriptionProducts", {"id": seat, "quantity": 1})
+    face.charge(11, "5.00", prorate=False)
+    face.server.advance_to("2026-12-15T00:00:00Z")
+    assert face.bills(1) == before
+    assert [each["id"] for each in ready(face)] == [held["id"]]
+    face.api("POST", "customers/unhold", {"customerId": 1})
+    face.server.advance_to("2027-01-01T00:00:00Z")
+    assert face.bills(1) == [*before, ("2027-01-01", ["7.00", "5.00", "50.00", "30.00", "15.00"])]
+
+
 def test_lists_have_pages_filters_and_an_order(face: Face) -> None:
     face.server.advance_to("2027-03-01T00:00:00Z")
     headers = {"Authorization": f"Basic {KEY}"}

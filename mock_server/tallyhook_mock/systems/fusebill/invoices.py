@@ -16,10 +16,10 @@ from tallyhook_mock.systems.fusebill.model import (
     DraftCharge,
     Invoice,
 )
-from tallyhook_mock.systems.fusebill.refusal import not_found
+from tallyhook_mock.systems.fusebill.refusal import conflict, not_found
 from tallyhook_mock.systems.fusebill.state import State
 
-__all__ = ["ChargeEdit", "change_draft", "chosen", "collect_held", "make_draft", "post"]
+__all__ = ["ChargeEdit", "change_draft", "check_not_on_hold", "chosen", "collect_held", "make_draft", "post"]
 
 
 def make_draft(
@@ -55,10 +55,11 @@ def collect_held(
     """Create the invoice of a renewal, unless there is nothing to invoice.
 
     A draft is held if a call has kept it from being posted. If auto-post is on and the account is set to post
-    held drafts at a renewal, the invoice includes the charges of all held drafts (documented).
+    held drafts at a renewal, the invoice includes the charges of all held drafts (documented). If the
+    customer is on hold, held drafts remain held (inferred).
     """
     held = []
-    if state.posts_at_renewal and state.posts_itself(customer, definition):
+    if state.posts_at_renewal and state.posts_itself(customer, definition) and not customer.is_on_hold:
         held = [draft for draft in customer.drafts if draft.held]
     if not lines and not held:
         return
@@ -68,6 +69,12 @@ def collect_held(
         customer.drafts.remove(each)
     if held:
         post(state, draft, at)
+
+
+def check_not_on_hold(customer: Customer) -> None:
+    """Raise Refusal if a customer is on hold, and so isn't invoiced (inferred)."""
+    if customer.is_on_hold:
+        raise conflict("customerId", f"customer {customer.id} is on hold: it isn't invoiced")
 
 
 def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -> Invoice:

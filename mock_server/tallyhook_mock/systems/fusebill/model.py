@@ -380,3 +380,7 @@ class Customer(Entity, eq=False):
     definitions: list[BillingPeriodDefinition] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)  # in the order of creation
     bills: list[Bill] = field(default_factory=list)  # oldest first
+
+    @property
+    def is_on_hold(self) -> bool:
+        return self.status == "Hold"

@@ -10,7 +10,7 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import NOTHING, cents
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
-from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
+from tallyhook_mock.systems.fusebill.invoices import check_not_on_hold, collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     BillingPeriodType,
@@ -443,9 +443,12 @@ def add_charge(
 
     A prorated amount is calculated now, up to the period's current end, even if it isn't billed until then.
     If the period's end is moved afterwards, the charge is billed on the new date, with the same amount
-    (documented). Raises Refusal if the subscription is not active.
+    (documented). Raises Refusal if the subscription is not active, or if it would be charged now and the
+    customer is on hold.
     """
     definition, day = subscription.definition, day_of(at)
+    if not at_period_end:
+        check_not_on_hold(subscription.customer)
     charge = Charge(state.ids.next(), name, amount, at)
     if prorate:
         charge = replace(charge, amount=definition.prorate(amount, day), start=day, end=definition.end)
