@@ -320,6 +320,7 @@ class BillingPeriodDefinition(Entity, eq=False):
     cycle_days: int
     manually_created: bool
     count: int = 1  # of periods so far, including the current one
+    ahead: datetime | None = None  # when the next period is invoiced, if that is before it begins
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
 

@@ -99,7 +99,7 @@ def create_definition(state: State, definition: BillingPeriodDefinition, at: dat
     """
     definition.id = state.ids.next()
     state.add_definition(definition)
-    plan_recharge(state, definition)
+    plan_recharge(state, definition, at)
     note = f"recharges on {definition.end.date()}"
     state.emit("periodCreated", at, definition.customer, item=_name(definition), note=note)
 
@@ -141,7 +141,7 @@ def _move_date(state: State, definition: BillingPeriodDefinition, date: InvoiceD
     definition.end = date.instead_of(before, at)
     for subscription in definition.subscriptions:
         follow(subscription)
-    plan_recharge(state, definition)
+    plan_recharge(state, definition, at)
     note = f"recharge moved from {before.date()} to {definition.end.date()}"
     state.emit("periodMoved", at, definition.customer, item=_name(definition), note=note)
 
@@ -150,17 +150,19 @@ def _name(definition: BillingPeriodDefinition) -> str:
     return f"definition {definition.id}"
 
 
-def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
+def plan_recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
     """Schedule a billing period definition's next recharge.
 
-    If the settings ask for an invoice before the recharge, that invoice is also scheduled.
+    If the settings ask for an invoice before the recharge, that invoice is also scheduled. If its day has
+    passed, because the date was moved, it is due now (inferred).
 
     Standing: documented; inferred.
     """
     days = definition.settings.invoice_in_advance
-    if days and definition.end - timedelta(days=days) > definition.start:
-        ahead = definition.end - timedelta(days=days)
-        state.agenda.schedule(ahead, _invoice_ahead, definition)
+    ahead = definition.end - timedelta(days=days)
+    definition.ahead = max(ahead, at) if days and ahead > definition.start else None
+    if definition.ahead is not None:
+        state.agenda.schedule(definition.ahead, _invoice_ahead, definition)
     state.agenda.schedule(definition.end, _recharge, definition)
 
 
@@ -216,12 +218,11 @@ def follow(subscription: Subscription) -> None:
 
 
 def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Invoice the next billing period before it begins, if the definition's settings still say so.
+    """Invoice the next billing period before it begins, unless the date was moved since this was scheduled.
 
     What is added after that, such as a subscription or a unit, is invoiced when the period begins (inferred).
     """
-    ahead = timedelta(days=definition.settings.invoice_in_advance)
-    if definition.is_deleted or definition.end - ahead != at:
+    if definition.is_deleted or definition.ahead != at:
         return
     following = definition.date.later(definition.end, 1)
     lines = []
@@ -251,7 +252,7 @@ def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -
     for subscription in billed:
         lines += begin(subscription, moment)
     collect_held(state, definition.customer, lines, moment, definition)
-    plan_recharge(state, definition)
+    plan_recharge(state, definition, at)
 
 
 def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
