@@ -282,6 +282,30 @@ def test_a_subscription_that_moves_after_its_invoice_in_advance_is_not_billed_ag
     assert face.bills(customer) == [*before, ("2027-02-10", ["30.00"])]
 
 
+@pytest.mark.parametrize("day", [10, 31])
+@pytest.mark.parametrize("how", ["date", "new", "existing"])
+def test_the_days_of_an_invoice_in_advance_follow_a_move(face: Face, how: str, day: int) -> None:
+    customer, subscription = invoiced_ahead(face)
+    definition, own = subscription["billingPeriodDefinitionId"], f"subscription {subscription['id']}"
+    path = f"subscriptions/{subscription['id']}/billingPeriodDefinition"
+    if how == "date":
+        face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceDay": day})
+    elif how == "new":
+        face.api("PUT", path, {"invoiceDay": day})
+    else:
+        new = {"customerId": customer, "interval": "Monthly", "invoiceDay": day}
+        place = face.api("POST", "billingPeriodDefinitions", new)["id"]
+        face.api("PUT", path, {"billingPeriodDefinitionId": place})
+    face.server.advance_to("2027-03-31T00:00:00Z")
+    spans = [
+        (line["start"][:10], line["end"][:10])
+        for bill in reversed(face.control("GET", f"customers/{customer}/bills")["bills"])
+        for line in bill["lines"]
+        if line["item"] == own
+    ]
+    assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
+
+
 def test_a_customer_on_hold_on_the_day_of_an_invoice_in_advance_is_billed_at_the_recharge(face: Face) -> None:
     customer = face.customer()
     definition = face.subscribe(customer)["billingPeriodDefinitionId"]

@@ -140,7 +140,7 @@ def _move_date(state: State, definition: BillingPeriodDefinition, date: InvoiceD
     definition.date, definition.type = date.settled, BillingPeriodType.SPECIFIED_DATE
     definition.end = date.instead_of(before, at)
     for subscription in definition.subscriptions:
-        follow(subscription)
+        follow(subscription, before)
     plan_recharge(state, definition, at)
     note = f"recharge moved from {before.date()} to {definition.end.date()}"
     state.emit("periodMoved", at, definition.customer, item=_name(definition), note=note)
@@ -195,16 +195,22 @@ def _starting(
     return [Line(product.item, plan.name, units, plan.price, part(amount) if part else amount, start, end)]
 
 
-def follow(subscription: Subscription) -> None:
-    """Update a subscription's invoice lines after the end of its current period was moved.
+def follow(subscription: Subscription, before: datetime) -> None:
+    """Update a subscription's invoice lines after the end of its current period was moved from `before`.
 
-    The lines then end at the new end, so that no day is billed twice (inferred). The amounts don't change:
-    additional days cost nothing, and lost days are not refunded (documented).
+    The lines of the current period then end at the new end, and those of a next period that is already
+    invoiced begin there, so that no day is billed twice (inferred). The amounts don't change: additional days
+    cost nothing, and lost days are not refunded (documented).
     """
+    end = subscription.end
+    following = subscription.definition.date.later(end, 1)
 
     def followed(line: Line) -> Line:
-        is_own = line.item in subscription.items and line.start == subscription.start
-        return replace(line, end=subscription.end) if is_own else line
+        if line.item in subscription.items and line.start == subscription.start:
+            return replace(line, end=end)
+        if line.item in subscription.items and line.start == before:
+            return replace(line, start=end, end=following)
+        return line
 
     customer = subscription.customer
     for draft in customer.drafts:
@@ -425,7 +431,7 @@ def move(
     before.subscriptions.remove(subscription)
     into.subscriptions.append(subscription)
     subscription.place = into
-    follow(subscription)
+    follow(subscription, before.end)
     note = f"to definition {into.id}, recharge moved from {before.end.date()} to {into.end.date()}"
     state.emit("subscriptionMoved", at, subscription.customer, item=subscription.item, note=note)
 
