@@ -110,6 +110,49 @@ def test_a_change_may_be_charged_later_or_not(change: str, first: list[Any], the
         face.http.close()
 
 
+@pytest.mark.parametrize(
+    ("charges_again", "change", "expected"),
+    [
+        # On November 16, 15 of 30 days are left: 15.00 for a seat.
+        (True, "Immediate", [["15.00"], ["45.00"], ["30.00"], ["50.00", "120.00"]]),
+        (False, "Immediate", [["15.00"], ["15.00"], ["50.00", "120.00"]]),
+        (True, "EndOfPeriod", [["15.00", "45.00", "30.00", "50.00", "120.00"]]),
+        (False, "EndOfPeriod", [["15.00", "15.00", "50.00", "120.00"]]),
+        (False, "None", [["50.00", "120.00"]]),
+    ],
+)
+def test_units_that_come_back_may_be_charged_again(
+    charges_again: bool, change: str, expected: list[list[str]]
+) -> None:
+    seat = {**GLOW["products"][2], "midPeriodChange": change}
+    plan = {**GLOW, "products": [*GLOW["products"][:2], seat]}
+    with serve(catalog(plans=[plan], chargeUnitsAgain=charges_again), start=BEGIN) as server:
+        face = Face(server)
+        server.advance_to("2026-11-16T00:00:00Z")
+        for quantity in (3, 1, 4, 2, 4):
+            face.api("PUT", "SubscriptionProducts", {"id": product(face, "SEAT")["id"], "quantity": quantity})
+        coming = face.http.get("/_mock/fusebill/customers/1/forecast?invoices=1").json()["invoices"]
+        server.advance_to("2026-12-01T00:00:00Z")
+        assert [amounts for _, amounts in face.bills(1)[1:]] == expected
+        assert [each["total"] for each in coming] == [str(sum(map(Decimal, expected[-1])))]
+        face.http.close()
+
+
+@pytest.mark.parametrize("charges_again", [True, False])
+def test_units_of_an_invoice_in_advance_may_be_charged_again(charges_again: bool) -> None:
+    with serve(catalog(chargeUnitsAgain=charges_again), start=BEGIN) as server:
+        face = Face(server)
+        definition = face.api("GET", "subscriptions/11")["billingPeriodDefinitionId"]
+        face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+        server.advance_to("2026-12-27T00:00:00Z")
+        face.api("PUT", "SubscriptionProducts", {"id": product(face, "SEAT")["id"], "quantity": 1})
+        server.advance_to("2027-01-01T00:00:00Z")
+        known = face.bills(1)
+        face.api("PUT", "SubscriptionProducts", {"id": product(face, "SEAT")["id"], "quantity": 2})
+        assert face.bills(1) == [*known, *([("2027-01-01", ["30.00"])] if charges_again else [])]
+        face.http.close()
+
+
 def test_a_draft_is_corrected_and_posted(face: Face) -> None:
     assert face.bills(1) == []
     (first,) = ready(face)

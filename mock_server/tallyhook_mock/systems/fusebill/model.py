@@ -130,6 +130,7 @@ class SubscriptionProduct(Entity, eq=False):
     item: str
     owes: "Part | None" = None  # prorates the amount of the current period; None for the full amount
     items: tuple[Item, ...] = ()  # of a tracked product: one for each unit
+    charged: Decimal = NOTHING  # the most units that were charged for the current period
     ahead: Decimal = NOTHING  # how many units are already invoiced for the next period
 
     @property

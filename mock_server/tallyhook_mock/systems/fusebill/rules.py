@@ -177,6 +177,7 @@ def begin(subscription: Subscription, start: datetime, part: Part | None = None)
         if product.plan.reset is Reset.START:
             product.quantity = product.plan.quantity
         lines += _starting(product, product.quantity, start, subscription.end, part)
+        product.charged = max(product.quantity, product.ahead)
         product.owes, product.ahead = part, NOTHING
     return lines
 

@@ -42,8 +42,9 @@ def set_quantity(
 
     If the product is charged at the end of the period, it is billed for the quantity at that time. If it is
     charged at the start, the plan says when additional units are charged: at once, at the end, or not at all.
-    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set, or if additional
-    units would be charged at once and the customer is on hold.
+    Fewer units are not refunded. If they are added again in the same period, the account's setting
+    `charges_units_again` says whether they are charged again (inferred). Raises Refusal if the quantity can't
+    be set, or if additional units would be charged at once and the customer is on hold.
 
     Standing: documented.
     """
@@ -52,7 +53,10 @@ def set_quantity(
         raise invalid("quantity", f"from 0 to {quantity_text(MOST if plan.most is None else plan.most)}")
     if not subscription.is_active and subscription.status != "Draft":
         raise conflict("subscriptionId", f"{subscription.id} is {subscription.status}")
-    more, customer = quantity - product.quantity, subscription.customer
+    charged, customer = product.quantity, subscription.customer
+    if not state.charges_units_again:
+        charged = max(charged, product.charged)
+    more = quantity - charged
     is_charged = plan.timing is Timing.START and plan.change is not Change.NEVER and more > 0
     is_charged = is_charged and subscription.is_active
     if is_charged and plan.change is Change.IMMEDIATE:
@@ -62,6 +66,7 @@ def set_quantity(
     state.emit("quantityChanged", at, customer, item=product.item, note=note)
     if not is_charged:
         return
+    product.charged = max(product.charged, quantity)
     definition, day = subscription.definition, day_of(at)
     amount = definition.prorate(more * plan.price, day) if plan.prorates else cents(more * plan.price)
     name = f"{plan.name}, {quantity_text(more)} more"
