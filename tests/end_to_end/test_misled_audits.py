@@ -505,6 +505,30 @@ def test_a_renewal_that_is_moved_does_not_charge_again(stage: Tampered, journal:
     assert stage.bills()["chargemonk"] == ["59.00"]
 
 
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize("known", ["invoiceDate", "invoiceNumber"])
+def test_the_newest_invoice_says_when_a_subscription_renews(
+    stage: Tampered, journal: FileJournal, known: str, is_reversed: bool
+) -> None:
+    """No page says in which order invoices are listed."""
+    stage.server.advance_to(EVE)
+    listed = [
+        {
+            known: int(renewal.timestamp()),
+            "subscription": {"subscriptionId": "mill", "subscriptionNextBilling": int(renewal.timestamp())},
+        }
+        for renewal in (END, END - timedelta(days=31), END - timedelta(days=59))
+    ]
+    if is_reversed:
+        listed.reverse()
+    answer = json.dumps({"status": "success", "list": {"invoice": listed}})
+    stage.gateway.answers["listInvoices"] = [(200, answer)]
+    outcome = stage.audited("chargemonk", journal)
+    assert (outcome.window.end, outcome.standing) == (END, Standing.SET)
+    stage.server.advance_to(DAY)
+    assert stage.bills()["chargemonk"] == ["58.00"]
+
+
 def test_a_renewal_needs_an_offset(stage: Tampered) -> None:
     with pytest.raises(ValueError, match="offset"):
         chargemonk_in(stage, END.replace(tzinfo=None))

@@ -105,6 +105,7 @@ FULL: dict[str, Any] = {
         "apiKeys": [PASSWORD],
         "autoPost": False,
         "postReadyDraftsAtRenewal": True,
+        "chargeUnitsAgain": False,
         "plans": [
             {
                 "code": "BEAM",

@@ -184,6 +184,48 @@ def test_an_interval_is_reset(server: Server, api: Api) -> None:
     assert api.bills()[1:] == [("2026-04-01", "88.00"), ("2026-05-01", "88.00")]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_preview_of_a_reset_shows_what_the_next_renewal_bills(
+    server: Server, api: Api, number: int
+) -> None:
+    api.update(Quantity=5, AlignmentSettings=NOW)  # charged ahead in this interval, and due in the next
+    api.update("addsubscriptionitem", RunningNumber=None, Quantity=2, AlignmentSettings=None)
+    api.post("deactivatesubscriptionitems", SubscriptionId="S1001", Items=[3])
+    server.advance("15d")
+    wish = {"RunningNumber": number, "ProductId": 100 + number, "Quantity": 6, "ResetBillingInterval": True}
+    shown = gross(api.preview(**wish, AlignmentSettings=NOW))
+    api.update(**wish, AlignmentSettings=NOW)
+    assert shown[0] == api.bills()[-1][1]
+    server.advance_to("2026-05-01T00:00:00Z")
+    assert shown[1] == api.bills()[-1][1] == {1: "305.00", 2: "56.00"}[number]
+
+
+@pytest.mark.parametrize("extends", [False, True])
+@pytest.mark.parametrize("number", [1, 2])
+def test_without_alignment_a_preview_charges_nothing_now(api: Api, number: int, extends: bool) -> None:
+    """The vendor's table: any preview is answered, and its alignment prices are zero without align."""
+    wish = {"RunningNumber": number, "ProductId": 100 + number, "Quantity": 6}
+    wish["ResetBillingInterval"] = not extends
+    shown = gross(api.preview(**wish, AlignmentSettings={"ExtendInterval": extends}))
+    assert shown == ("0.00", {1: "300.00", 2: "56.00"}[number])
+
+
+@pytest.mark.parametrize("is_preview", [False, True])
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interval_is_not_extended_to_an_earlier_date(api: Api, number: int, is_preview: bool) -> None:
+    api.post("renewsubscription", SubscriptionId="S1001")  # so that it lasts until May 17
+    alignment = {**EXTENDED, "GetCustomerPricePreviewOnly": is_preview}
+    wish = {"RunningNumber": number, "ProductId": 100 + number, "Quantity": 9, "AlignmentSettings": alignment}
+    before = api.everything()
+    answer = api.send("POST", "/subscription/updatesubscriptionitem", json={**UPDATE, **wish})
+    assert answer.status_code == 402
+    said = answer.json()["ResultMessage"]
+    assert said.startswith("ExtendInterval: the current interval already lasts until 2026-05-17")
+    assert api.everything() == before
+    api.post("updatenextbillingdate", SubscriptionId="S1001", NextBillingDate="2026-04-17T00:00:00Z")
+    assert gross(api.preview(**wish))[0] == {1: "400.00", 2: "9.00"}[number]  # exactly a whole interval
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -374,6 +416,33 @@ def test_usage_charged_ahead_before_an_end_counts_for_that_interval_only(server:
     api.post("reinstatesubscriptionitems", SubscriptionId="S1001", Items=[1, 2])
     server.advance_to("2026-05-17T00:00:00Z")
     assert api.bills()[-1] == ("2026-05-17", "58.00")
+
+
+@pytest.mark.parametrize("day", ["2026-04-17", "2026-04-20", "2026-05-20"])
+def test_an_item_that_ended_before_its_subscription_is_not_billed_again(
+    server: Server, api: Api, day: str
+) -> None:
+    api.update()
+    api.post("deactivatesubscriptionitems", SubscriptionId="S1001", Items=[2])
+    server.advance_to("2026-04-17T00:00:00Z")
+    billed = api.bills()
+    assert billed[-1] == ("2026-04-17", "58.00")
+    server.advance_to(f"{day}T00:00:00Z")
+    ended = api.item(2)["EndDate"]
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").is_success
+    assert api.item(2)["EndDate"] == ended
+    api.post("reinstatesubscriptionitems", SubscriptionId="S1001", Items=[1])
+    server.advance_to("2026-06-17T00:00:00Z")
+    assert [total for _, total in api.bills()] == ["50.00", "58.00", "50.00", "50.00"]
+
+
+def test_an_item_that_ended_with_its_subscription_pays_no_further_days(server: Server, api: Api) -> None:
+    server.advance("15d")
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").is_success
+    api.post("reinstatesubscriptionitems", SubscriptionId="S1001", Items=[2])
+    assert gross(api.preview(AlignmentSettings=EXTENDED))[0] == "8.00"
+    api.update(AlignmentSettings=EXTENDED)
+    assert api.bills() == [("2026-03-17", "50.00"), ("2026-04-01", "8.00")]
 
 
 def joined(api: Api, joining: str, status: int = 200) -> Any:

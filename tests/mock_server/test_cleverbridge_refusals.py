@@ -31,6 +31,7 @@ PRICE: dict[str, Any] = {
 }
 INCREASE_PATH = "/subscription/increasesubscriptionitemquantity"
 INCREASE: dict[str, Any] = {"SubscriptionId": "S1001", "RunningNumber": 2, "Quantity": 1}
+EXTENDED = {"AlignToCurrentInterval": True, "ExtendInterval": True}
 JSON = {"Content-Type": "application/json"}
 
 anything = st.recursive(
@@ -109,6 +110,19 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
         ({"AlignmentSettings": "now"}, 400, "AlignmentSettings: an object is expected"),
         ({"AlignmentSettings": {"ExtendInterval": True}}, 402, "ExtendInterval needs AlignToCurrentInterval"),
         ({"ResetBillingInterval": True}, 402, "ResetBillingInterval needs AlignToCurrentInterval"),
+        (
+            {"AlignmentSettings": EXTENDED, "ResetBillingInterval": True},
+            402,
+            "ExtendInterval and ResetBillingInterval exclude each other",
+        ),
+        (
+            {
+                "AlignmentSettings": {**EXTENDED, "GetCustomerPricePreviewOnly": True},
+                "ResetBillingInterval": True,
+            },
+            402,
+            "ExtendInterval and ResetBillingInterval exclude each other",
+        ),
         ({"ResetBillingInterval": "soon"}, 400, "ResetBillingInterval: true or false is expected"),
         (
             {"AlignmentSettings": {"AlignToCurrentInterval": "soon"}},

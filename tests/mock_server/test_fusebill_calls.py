@@ -215,6 +215,37 @@ def test_a_period_may_be_invoiced_some_days_ahead(face: Face) -> None:
     assert newest["lines"][0]["start"][:10] == "2027-02-01"
 
 
+@pytest.mark.parametrize("days", [0, 3, 20])
+def test_a_change_of_the_days_in_advance_counts_from_the_recharge_after_it_on(face: Face, days: int) -> None:
+    customer = face.customer()
+    definition = face.subscribe(customer)["billingPeriodDefinitionId"]
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+    face.server.advance_to("2026-12-24T00:00:00Z")
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": days})
+    face.server.advance_to("2027-02-02T00:00:00Z")
+    following = {0: "2027-02-01", 3: "2027-01-29", 20: "2027-01-12"}[days]
+    assert [day for day, _ in face.bills(customer)][2:] == ["2026-12-27", following]
+
+
+def test_a_move_does_not_date_an_invoice_in_advance_back(face: Face) -> None:
+    customer = face.customer()
+    first = face.subscribe(customer, "30.00", invoiceDay=30)
+    definition = first["billingPeriodDefinitionId"]
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+    face.server.advance_to("2026-12-20T09:00:00Z")
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceDay": 22})
+    before = face.bills(customer)[:2]
+    face.api("PUT", "subscriptionProducts", {"id": first["products"][0]["id"], "quantity": 2})
+    face.server.advance_to("2027-01-02T00:00:00Z")
+    # Five days before the 22nd were over, so the period is invoiced now; the other unit, when it begins.
+    assert face.bills(customer) == [
+        *before,
+        ("2026-12-20", ["30.00"]),
+        ("2026-12-20", ["2.00"]),
+        ("2026-12-22", ["30.00"]),
+    ]
+
+
 def invoiced_ahead(face: Face, **wish: Any) -> tuple[int, dict[str, Any]]:
     """A customer, and its subscription whose January is invoiced on December 27, which is today."""
     customer = face.customer()
@@ -249,6 +280,30 @@ def test_a_subscription_that_moves_after_its_invoice_in_advance_is_not_billed_ag
     assert face.bills(customer) == before
     face.server.advance_to("2027-02-10T00:00:00Z")
     assert face.bills(customer) == [*before, ("2027-02-10", ["30.00"])]
+
+
+@pytest.mark.parametrize("day", [10, 31])
+@pytest.mark.parametrize("how", ["date", "new", "existing"])
+def test_the_days_of_an_invoice_in_advance_follow_a_move(face: Face, how: str, day: int) -> None:
+    customer, subscription = invoiced_ahead(face)
+    definition, own = subscription["billingPeriodDefinitionId"], f"subscription {subscription['id']}"
+    path = f"subscriptions/{subscription['id']}/billingPeriodDefinition"
+    if how == "date":
+        face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceDay": day})
+    elif how == "new":
+        face.api("PUT", path, {"invoiceDay": day})
+    else:
+        new = {"customerId": customer, "interval": "Monthly", "invoiceDay": day}
+        place = face.api("POST", "billingPeriodDefinitions", new)["id"]
+        face.api("PUT", path, {"billingPeriodDefinitionId": place})
+    face.server.advance_to("2027-03-31T00:00:00Z")
+    spans = [
+        (line["start"][:10], line["end"][:10])
+        for bill in reversed(face.control("GET", f"customers/{customer}/bills")["bills"])
+        for line in bill["lines"]
+        if line["item"] == own
+    ]
+    assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
 
 
 def test_a_customer_on_hold_on_the_day_of_an_invoice_in_advance_is_billed_at_the_recharge(face: Face) -> None:

@@ -233,6 +233,24 @@ def test_a_wrong_wish_is_explained_and_changes_nothing(
         face.http.close()
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+@pytest.mark.parametrize("wish", [{}, {"invoiceDay": 6}, {"billingPeriodDefinitionId": True}])
+def test_a_refused_activation_leaves_nothing_behind(face: Face, wish: Any, is_cancelled: bool) -> None:
+    customer = face.customer()
+    place = face.subscribe(customer)["billingPeriodDefinitionId"]
+    if is_cancelled:
+        face.api("POST", "customerCancellation", {"customerId": customer})
+    else:
+        face.api("POST", f"customerHold/{customer}")
+    before = face.dump()
+    wish = {"customerId": customer, "planCode": "OIL", "amount": "9.90", **wish}
+    if "billingPeriodDefinitionId" in wish:
+        wish["billingPeriodDefinitionId"] = place
+    said = face.control("POST", "subscriptions", wish, 400)["error"]
+    assert f"customer {customer} is {'Cancelled' if is_cancelled else 'Hold'}" in said
+    assert face.dump() == before
+
+
 def test_who_is_not_there_has_no_bills(face: Face) -> None:
     for path in ("customers/9/bills", "customers/9/timeline"):
         assert "customerId" in face.control("GET", path, status=404)["error"]

@@ -110,6 +110,49 @@ def test_a_change_may_be_charged_later_or_not(change: str, first: list[Any], the
         face.http.close()
 
 
+@pytest.mark.parametrize(
+    ("charges_again", "change", "expected"),
+    [
+        # On November 16, 15 of 30 days are left: 15.00 for a seat.
+        (True, "Immediate", [["15.00"], ["45.00"], ["30.00"], ["50.00", "120.00"]]),
+        (False, "Immediate", [["15.00"], ["15.00"], ["50.00", "120.00"]]),
+        (True, "EndOfPeriod", [["15.00", "45.00", "30.00", "50.00", "120.00"]]),
+        (False, "EndOfPeriod", [["15.00", "15.00", "50.00", "120.00"]]),
+        (False, "None", [["50.00", "120.00"]]),
+    ],
+)
+def test_units_that_come_back_may_be_charged_again(
+    charges_again: bool, change: str, expected: list[list[str]]
+) -> None:
+    seat = {**GLOW["products"][2], "midPeriodChange": change}
+    plan = {**GLOW, "products": [*GLOW["products"][:2], seat]}
+    with serve(catalog(plans=[plan], chargeUnitsAgain=charges_again), start=BEGIN) as server:
+        face = Face(server)
+        server.advance_to("2026-11-16T00:00:00Z")
+        for quantity in (3, 1, 4, 2, 4):
+            face.api("PUT", "SubscriptionProducts", {"id": product(face, "SEAT")["id"], "quantity": quantity})
+        coming = face.http.get("/_mock/fusebill/customers/1/forecast?invoices=1").json()["invoices"]
+        server.advance_to("2026-12-01T00:00:00Z")
+        assert [amounts for _, amounts in face.bills(1)[1:]] == expected
+        assert [each["total"] for each in coming] == [str(sum(map(Decimal, expected[-1])))]
+        face.http.close()
+
+
+@pytest.mark.parametrize("charges_again", [True, False])
+def test_units_of_an_invoice_in_advance_may_be_charged_again(charges_again: bool) -> None:
+    with serve(catalog(chargeUnitsAgain=charges_again), start=BEGIN) as server:
+        face = Face(server)
+        definition = face.api("GET", "subscriptions/11")["billingPeriodDefinitionId"]
+        face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+        server.advance_to("2026-12-27T00:00:00Z")
+        face.api("PUT", "SubscriptionProducts", {"id": product(face, "SEAT")["id"], "quantity": 1})
+        server.advance_to("2027-01-01T00:00:00Z")
+        known = face.bills(1)
+        face.api("PUT", "SubscriptionProducts", {"id": product(face, "SEAT")["id"], "quantity": 2})
+        assert face.bills(1) == [*known, *([("2027-01-01", ["30.00"])] if charges_again else [])]
+        face.http.close()
+
+
 def test_a_draft_is_corrected_and_posted(face: Face) -> None:
     assert face.bills(1) == []
     (first,) = ready(face)
@@ -165,6 +208,39 @@ def test_a_draft_is_posted_in_parts(face: Face) -> None:
         == 50
     )
     assert face.bills(1) == [("2026-11-01", ["60.00"]), ("2026-11-01", ["50.00"])]
+
+
+def delete_charges(face: Face, draft: int) -> dict[str, Any]:
+    found = face.api("GET", f"DraftInvoices/{draft}")["draftCharges"]
+    listed = [{"id": each["id"], "operation": "Delete"} for each in found]
+    answer: dict[str, Any] = face.api("PATCH", "DraftInvoices", {"id": draft, "draftCharges": listed})
+    return answer
+
+
+def test_a_draft_without_charges_is_gone(face: Face) -> None:
+    (draft,) = ready(face)
+    left = delete_charges(face, draft["id"])
+    assert (left["id"], left["draftCharges"], left["total"]) == (draft["id"], [], 0)
+    assert ready(face) == []
+    face.refused("GET", f"DraftInvoices/{draft['id']}", None, 404)
+    face.refused("PATCH", "DraftInvoices", {"id": draft["id"], "notes": "still there?"}, 404)
+    for preview in ("true", "false"):
+        face.refused("POST", f"Invoices?draftInvoiceId={draft['id']}&preview={preview}", None, 404)
+    assert face.api("GET", "customers/1/overview")["draftInvoiceCount"] == 0
+    assert face.bills(1) == []
+
+
+def test_a_renewal_posts_no_draft_without_charges(posting: Face) -> None:
+    face = posting
+    for code in ("BASE", "SEAT"):
+        face.api("PUT", "SubscriptionProducts", {"id": product(face, code)["id"], "quantity": 0})
+    known = face.bills(1)
+    purchase = face.api("POST", "Purchases", {"customerId": 1, "productId": 7001})
+    face.api("POST", "Purchases/Purchase?temporarilyDisableAutoPost=true", {"id": purchase["id"]})
+    (draft,) = ready(face)
+    delete_charges(face, draft["id"])
+    face.server.advance_to("2026-12-02T00:00:00Z")
+    assert (ready(face), face.bills(1)) == ([], known)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +303,43 @@ def test_a_call_holds_its_own_invoice_until_the_renewal(posting: Face) -> None:
     face.server.advance_to("2026-12-01T00:00:00Z")
     assert ready(face) == []
     assert face.bills(1)[1:] == [("2026-12-01", ["50.00", "120.00", "30.00"])]
+
+
+def test_who_is_on_hold_gets_no_invoice(posting: Face) -> None:
+    face = posting
+    face.server.advance_to("2026-11-16T00:00:00Z")
+    seat, usage = product(face, "SEAT")["id"], product(face, "GB25")["id"]
+    bought = face.api("POST", "Purchases", {"customerId": 1, "productId": 7001})["id"]
+    face.api("PUT", "SubscriptionProducts?temporarilyDisableAutoPost=true", {"id": seat, "quantity": 3})
+    (held,) = ready(face)
+    before = face.bills(1)
+    face.api("POST", "customerHold/1")
+    more = {"subscriptionProductId": seat, "deltaQuantity": 1}
+    for method, path, body in (
+        ("PUT", "SubscriptionProducts", {"id": seat, "quantity": 4}),
+        ("PUT", "SubscriptionProducts?preview=true", {"id": seat, "quantity": 4}),
+        ("PUT", "SubscriptionProducts?temporarilyDisableAutoPost=true", {"id": seat, "quantity": 4}),
+        ("POST", "SubscriptionProductQuantityChange", more),
+        ("POST", "Purchases/Purchase", {"id": bought}),
+        ("POST", "Purchases/Purchase?preview=true", {"id": bought}),
+    ):
+        assert face.refused(method, path, body, 409) == (
+            "customerId",
+            "customer 1 is on hold: it isn't invoiced",
+        )
+    charge = {"name": "Oil", "amount": "5.00", "when": "now"}
+    said = face.control("POST", "subscriptions/11/charges", charge, 400)["error"]
+    assert "customer 1 is on hold" in said
+    # What is charged later can be recorded.
+    face.api("PUT", "SubscriptionProducts", {"id": usage, "quantity": 7})
+    face.api("PUT", "SubscriptionProducts", {"id": seat, "quantity": 1})
+    face.charge(11, "5.00", prorate=False)
+    face.server.advance_to("2026-12-15T00:00:00Z")
+    assert face.bills(1) == before
+    assert [each["id"] for each in ready(face)] == [held["id"]]
+    face.api("POST", "customers/unhold", {"customerId": 1})
+    face.server.advance_to("2027-01-01T00:00:00Z")
+    assert face.bills(1) == [*before, ("2027-01-01", ["7.00", "5.00", "50.00", "30.00", "15.00"])]
 
 
 def test_lists_have_pages_filters_and_an_order(face: Face) -> None:
@@ -520,16 +633,11 @@ def test_a_preview_is_refused_if_the_call_would_be(face: Face) -> None:
     place = face.api("POST", "BillingPeriodDefinitions", new)["id"]
     bought = face.api("POST", "Purchases", {"customerId": 1, "productId": 7001})["id"]
     face.api("POST", "Purchases/Purchase", {"id": bought})
-    draft, *_ = ready(face)
-    charges = face.api("GET", f"draftInvoices/{draft['id']}")["draftCharges"]
-    deleted = [{"id": each["id"], "operation": "Delete"} for each in charges]
-    face.api("PATCH", "draftInvoices", {"id": draft["id"], "draftCharges": deleted})
     target = {"id": waiting, "billingPeriodDefinitionId": place, "billingPeriodDefinitionIdSet": True}
     for method, path, body in (
         ("POST", f"SubscriptionActivation/{waiting}?", None),
         ("PATCH", "SubscriptionsV2?", target),
         ("POST", "Purchases/Purchase?", {"id": bought}),
-        ("POST", f"Invoices?draftInvoiceId={draft['id']}&", None),
     ):
         told = [face.refused(method, f"{path}preview={each}", body, 409) for each in ("true", "false")]
         assert told[0] == told[1]

@@ -306,13 +306,14 @@ class Chargemonk:
         self._items, self._ahead = items, ahead
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        """Yield a window for each subscription that renews soon.
+        """Yield a window for each subscription that renews soon, according to its newest invoice.
 
         If a renewal time can't be read, raises LookupError after the windows of all other subscriptions.
         """
+        newest_first = sorted(self._client.list_invoices(), key=_place, reverse=True)
         billed = {
             invoice.subscription.subscription_id: invoice.subscription
-            for invoice in reversed(self._client.list_invoices())
+            for invoice in reversed(newest_first)
             if invoice.subscription is not None
         }
         return _each(self._subscriptions, lambda code: self._window(code, billed.get(code), now))
@@ -382,6 +383,11 @@ def _each(
     problems += map(str, unreadable)
     if problems:
         raise LookupError("; ".join(problems))
+
+
+def _place(invoice: chargemonk.Invoice) -> tuple[Decimal, int]:
+    """Return an invoice's date and number, to sort invoices by age: the order of a list isn't documented."""
+    return invoice.invoice_date or Decimal(0), invoice.invoice_number or 0
 
 
 def _mark(item: str) -> str:

@@ -36,12 +36,12 @@ _USUAL_TOKENS = ("test_chargemonk",)  # if the catalogue has none
 _MOST = 1000  # entries of a list
 _NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?")
 _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
-    "is": lambda one, other: one == other,
-    "is_not": lambda one, other: one != other,
-    "less_than": lambda one, other: one < other,
-    "less_than_equal": lambda one, other: one <= other,
-    "greater_than": lambda one, other: one > other,
-    "greater_than_equal": lambda one, other: one >= other,
+    "[is]": lambda one, other: one == other,
+    "[is_not]": lambda one, other: one != other,
+    "[less_than]": lambda one, other: one < other,
+    "[less_than_equal]": lambda one, other: one <= other,
+    "[greater_than]": lambda one, other: one > other,
+    "[greater_than_equal]": lambda one, other: one >= other,
 }
 
 
@@ -125,7 +125,7 @@ def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[st
     if (words := fields.pop("search_value", "")) != "":
         found = [each for each in found if words.lower() in each.description.lower()]
     for name in [name for name in fields if name.startswith("created_at")]:
-        compare = _COMPARED.get(name.removeprefix("created_at").strip("[]"))
+        compare = _COMPARED.get(name.removeprefix("created_at"))
         if compare is None:
             raise Refusal(f"{name[:60]}: created_at[is], [less_than] and so on are expected")
         wanted = _moment(fields.pop(name))

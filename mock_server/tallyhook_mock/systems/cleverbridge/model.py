@@ -181,7 +181,7 @@ class Item(Value, frozen=True):
         return ItemStatus.AWAITING_REINSTATE if self.may_reinstate else ItemStatus.DEACTIVATED
 
     def is_billed_in(self, interval: int) -> bool:
-        return self.last is None or interval <= self.last
+        return self.ended is None and (self.last is None or interval <= self.last)
 
     def terms_in(self, interval: int) -> Terms:
         """Return the terms at the start of interval number `interval`, as far as they are known now."""

@@ -136,7 +136,7 @@ def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
             charged=item.charged + billed.get(str(item.running_number), 0),
             deactivated=item.deactivated or at,
             last=subscription.interval,
-            ended=at,
+            ended=item.ended or at,
         )
         for item in subscription.items
     )

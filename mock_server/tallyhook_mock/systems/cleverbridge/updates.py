@@ -126,7 +126,9 @@ def _carry_out(
 
     Standing: documented.
     """
-    _check(manner)
+    _check(subscription, manner, at)
+    if not manner.is_aligned:
+        manner = replace(manner, is_extended=False, resets=False)
     asked = replace(_named(state, subscription, item, target), quantity=quantity)
     changed, lines = _settled(subscription, item, asked, manner, at)
     items = subscription.with_item(changed)
@@ -138,33 +140,50 @@ def _carry_out(
             f"The alignment price would be {amount_text(now.gross)} {now.currency}: amounts below zero are "
             "not supported, so make the change without AlignToCurrentInterval"
         )
-    outcome = Outcome(now, price(subscription, renewal_lines(subscription, items)), subscription.next_billing)
+    after = replace(subscription, items=items)
+    _move_interval(after, manner, at)
+    outcome = Outcome(now, price(after, renewal_lines(after, after.items)), after.next_billing)
     if manner.is_preview:
         return outcome
     if item.running_number <= len(subscription.items):
         changed = changed.next_version(item, at)
     subscription.items = subscription.with_item(changed)
     _record(state, subscription, changed, manner, at)
+    _move_interval(subscription, manner, at)
+    bill(state, subscription, lines, at)
+    if manner.resets or manner.is_extended:
+        plan(state, subscription, at)
+    return outcome
+
+
+def _move_interval(subscription: Subscription, manner: Manner, at: datetime) -> None:
+    """Begin a new interval or extend the current one, if an update asks for it."""
     if manner.resets:
         subscription.anchor_at(at)
         begin_interval(subscription, at)
     elif manner.is_extended:
         subscription.anchor_at(extended_end(subscription, at))
-    bill(state, subscription, lines, at)
-    if manner.resets or manner.is_extended:
-        plan(state, subscription, at)
-    return replace(outcome, next_billing=subscription.next_billing)
 
 
-def _check(manner: Manner) -> None:
-    """Raise Refusal if an update changes the interval, but is not aligned (charged now).
+def _check(subscription: Subscription, manner: Manner, at: datetime) -> None:
+    """Raise Refusal if an update asks for a change of the interval that is not possible.
 
-    Only a preview may ask for that (documented).
+    The interval only changes if the update is aligned (charged now), but a preview may also ask for it
+    without alignment (documented). An update can't both extend and reset the interval, nor extend it to an
+    earlier date (inferred).
     """
-    if manner.is_preview or manner.is_aligned:
+    if manner.is_extended and manner.resets:
+        raise invalid("ExtendInterval and ResetBillingInterval exclude each other")
+    if manner.is_aligned:
+        end = subscription.next_billing
+        if manner.is_extended and extended_end(subscription, at) < end:
+            raise invalid(
+                f"ExtendInterval: the current interval already lasts until {end:%Y-%m-%d}, which is longer "
+                "than a whole interval from now"
+            )
         return
     for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
-        if asked:
+        if asked and not manner.is_preview:
             raise invalid(f"{name} needs AlignToCurrentInterval: otherwise the interval can't change")
 
 

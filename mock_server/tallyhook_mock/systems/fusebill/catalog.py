@@ -111,6 +111,7 @@ class Section(Table):
     api_keys: tuple[Password, ...] | None = None
     auto_post: bool | None = None
     post_ready_drafts_at_renewal: bool | None = None
+    charge_units_again: bool | None = None
     plans: tuple[PlanTable, ...] = ()
     products: tuple[ProductTable, ...] = ()
     customers: tuple[SeedTable, ...] = ()
@@ -154,6 +155,8 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
             state.auto_post = table.auto_post
         if table.post_ready_drafts_at_renewal is not None:
             state.posts_at_renewal = table.post_ready_drafts_at_renewal
+        if table.charge_units_again is not None:
+            state.charges_units_again = table.charge_units_again
         state.frequencies, state.catalog_products = frequencies, products
         # Generated ids must not collide with ids that the section gives.
         state.ids.last = max([state.ids.last, *customers, *subscriptions])
@@ -174,6 +177,7 @@ def dump(state: State) -> dict[str, Any]:
         **({"apiKeys": [MASK for _ in state.api_keys]} if state.api_keys else {}),
         "autoPost": state.auto_post,
         "postReadyDraftsAtRenewal": state.posts_at_renewal,
+        "chargeUnitsAgain": state.charges_units_again,
         "plans": [
             {
                 "code": frequency.plan_code,

@@ -19,7 +19,7 @@ from tallyhook_mock.systems.fusebill.model import (
 from tallyhook_mock.systems.fusebill.refusal import conflict, not_found
 from tallyhook_mock.systems.fusebill.state import State
 
-__all__ = ["ChargeEdit", "change_draft", "chosen", "collect_held", "make_draft", "post"]
+__all__ = ["ChargeEdit", "change_draft", "check_not_on_hold", "chosen", "collect_held", "make_draft", "post"]
 
 
 def make_draft(
@@ -55,10 +55,11 @@ def collect_held(
     """Create the invoice of a renewal, unless there is nothing to invoice.
 
     A draft is held if a call has kept it from being posted. If auto-post is on and the account is set to post
-    held drafts at a renewal, the invoice includes the charges of all held drafts (documented).
+    held drafts at a renewal, the invoice includes the charges of all held drafts (documented). If the
+    customer is on hold, held drafts remain held (inferred).
     """
     held = []
-    if state.posts_at_renewal and state.posts_itself(customer, definition):
+    if state.posts_at_renewal and state.posts_itself(customer, definition) and not customer.is_on_hold:
         held = [draft for draft in customer.drafts if draft.held]
     if not lines and not held:
         return
@@ -70,10 +71,16 @@ def collect_held(
         post(state, draft, at)
 
 
+def check_not_on_hold(customer: Customer) -> None:
+    """Raise Refusal if a customer is on hold, and so isn't invoiced (inferred)."""
+    if customer.is_on_hold:
+        raise conflict("customerId", f"customer {customer.id} is on hold: it isn't invoiced")
+
+
 def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -> Invoice:
     """Post a draft, or only the charges with the ids in `only`. Returns the invoice, which is final.
 
-    Raises Refusal if a charge doesn't exist, or if there is nothing to post.
+    Raises Refusal if a charge doesn't exist.
     """
     posted = chosen(draft, only)
     customer = draft.customer
@@ -97,14 +104,12 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
 def chosen(draft: Draft, only: Collection[int]) -> list[DraftCharge]:
     """Return all charges of a draft, or only those with the ids in `only`.
 
-    Raises Refusal if a charge doesn't exist, or if there is nothing to post.
+    Raises Refusal if a charge doesn't exist.
     """
     known = {charge.id for charge in draft.charges}
     for number in only:
         if number not in known:
             raise not_found("draftChargeIds", number)
-    if not draft.charges:
-        raise conflict("draftInvoiceId", f"{draft.id} has no charges; there is nothing to post")
     return [charge for charge in draft.charges if not only or charge.id in only]
 
 
@@ -123,7 +128,8 @@ class ChargeEdit(Value, frozen=True):
 def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: datetime) -> None:
     """Change or remove charges of a draft. Charges can't be added (documented).
 
-    Raises Refusal if a charge doesn't exist.
+    A draft without charges is removed, because there is nothing to post (inferred). Raises Refusal if a
+    charge doesn't exist.
     """
     charges = {charge.id: charge for charge in draft.charges}
     changed: dict[int, DraftCharge | None] = {}
@@ -134,6 +140,8 @@ def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: da
     kept = (changed.get(charge.id, charge) for charge in draft.charges)
     draft.charges = [charge for charge in kept if charge is not None]
     draft.modified = at
+    if not draft.charges:
+        draft.customer.drafts.remove(draft)
     note = f"draft {draft.id}"
     state.emit("draftChanged", at, draft.customer, note=note, amount=draft.total, subject=draft.id)
 

@@ -130,6 +130,7 @@ class SubscriptionProduct(Entity, eq=False):
     item: str
     owes: "Part | None" = None  # prorates the amount of the current period; None for the full amount
     items: tuple[Item, ...] = ()  # of a tracked product: one for each unit
+    charged: Decimal = NOTHING  # the most units that were charged for the current period
     ahead: Decimal = NOTHING  # how many units are already invoiced for the next period
 
     @property
@@ -320,6 +321,7 @@ class BillingPeriodDefinition(Entity, eq=False):
     cycle_days: int
     manually_created: bool
     count: int = 1  # of periods so far, including the current one
+    ahead: datetime | None = None  # when the next period is invoiced, if that is before it begins
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
 
@@ -380,3 +382,7 @@ class Customer(Entity, eq=False):
     definitions: list[BillingPeriodDefinition] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)  # in the order of creation
     bills: list[Bill] = field(default_factory=list)  # oldest first
+
+    @property
+    def is_on_hold(self) -> bool:
+        return self.status == "Hold"

@@ -10,7 +10,7 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import NOTHING, cents
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
-from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
+from tallyhook_mock.systems.fusebill.invoices import check_not_on_hold, collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     BillingPeriodType,
@@ -99,7 +99,7 @@ def create_definition(state: State, definition: BillingPeriodDefinition, at: dat
     """
     definition.id = state.ids.next()
     state.add_definition(definition)
-    plan_recharge(state, definition)
+    plan_recharge(state, definition, at)
     note = f"recharges on {definition.end.date()}"
     state.emit("periodCreated", at, definition.customer, item=_name(definition), note=note)
 
@@ -140,8 +140,8 @@ def _move_date(state: State, definition: BillingPeriodDefinition, date: InvoiceD
     definition.date, definition.type = date.settled, BillingPeriodType.SPECIFIED_DATE
     definition.end = date.instead_of(before, at)
     for subscription in definition.subscriptions:
-        follow(subscription)
-    plan_recharge(state, definition)
+        follow(subscription, before)
+    plan_recharge(state, definition, at)
     note = f"recharge moved from {before.date()} to {definition.end.date()}"
     state.emit("periodMoved", at, definition.customer, item=_name(definition), note=note)
 
@@ -150,17 +150,19 @@ def _name(definition: BillingPeriodDefinition) -> str:
     return f"definition {definition.id}"
 
 
-def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
+def plan_recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
     """Schedule a billing period definition's next recharge.
 
-    If the settings ask for an invoice before the recharge, that invoice is also scheduled.
+    If the settings ask for an invoice before the recharge, that invoice is also scheduled. If its day has
+    passed, because the date was moved, it is due now (inferred).
 
     Standing: documented; inferred.
     """
     days = definition.settings.invoice_in_advance
-    if days and definition.end - timedelta(days=days) > definition.start:
-        ahead = definition.end - timedelta(days=days)
-        state.agenda.schedule(ahead, _invoice_ahead, definition)
+    ahead = definition.end - timedelta(days=days)
+    definition.ahead = max(ahead, at) if days and ahead > definition.start else None
+    if definition.ahead is not None:
+        state.agenda.schedule(definition.ahead, _invoice_ahead, definition)
     state.agenda.schedule(definition.end, _recharge, definition)
 
 
@@ -175,6 +177,7 @@ def begin(subscription: Subscription, start: datetime, part: Part | None = None)
         if product.plan.reset is Reset.START:
             product.quantity = product.plan.quantity
         lines += _starting(product, product.quantity, start, subscription.end, part)
+        product.charged = max(product.quantity, product.ahead)
         product.owes, product.ahead = part, NOTHING
     return lines
 
@@ -193,16 +196,22 @@ def _starting(
     return [Line(product.item, plan.name, units, plan.price, part(amount) if part else amount, start, end)]
 
 
-def follow(subscription: Subscription) -> None:
-    """Update a subscription's invoice lines after the end of its current period was moved.
+def follow(subscription: Subscription, before: datetime) -> None:
+    """Update a subscription's invoice lines after the end of its current period was moved from `before`.
 
-    The lines then end at the new end, so that no day is billed twice (inferred). The amounts don't change:
-    additional days cost nothing, and lost days are not refunded (documented).
+    The lines of the current period then end at the new end, and those of a next period that is already
+    invoiced begin there, so that no day is billed twice (inferred). The amounts don't change: additional days
+    cost nothing, and lost days are not refunded (documented).
     """
+    end = subscription.end
+    following = subscription.definition.date.later(end, 1)
 
     def followed(line: Line) -> Line:
-        is_own = line.item in subscription.items and line.start == subscription.start
-        return replace(line, end=subscription.end) if is_own else line
+        if line.item in subscription.items and line.start == subscription.start:
+            return replace(line, end=end)
+        if line.item in subscription.items and line.start == before:
+            return replace(line, start=end, end=following)
+        return line
 
     customer = subscription.customer
     for draft in customer.drafts:
@@ -216,12 +225,11 @@ def follow(subscription: Subscription) -> None:
 
 
 def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Invoice the next billing period before it begins, if the definition's settings still say so.
+    """Invoice the next billing period before it begins, unless the date was moved since this was scheduled.
 
     What is added after that, such as a subscription or a unit, is invoiced when the period begins (inferred).
     """
-    ahead = timedelta(days=definition.settings.invoice_in_advance)
-    if definition.is_deleted or definition.end - ahead != at:
+    if definition.is_deleted or definition.ahead != at:
         return
     following = definition.date.later(definition.end, 1)
     lines = []
@@ -251,7 +259,7 @@ def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -
     for subscription in billed:
         lines += begin(subscription, moment)
     collect_held(state, definition.customer, lines, moment, definition)
-    plan_recharge(state, definition)
+    plan_recharge(state, definition, at)
 
 
 def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
@@ -340,6 +348,7 @@ def activate(
     """
     if into is not None:
         check_target(into, customer, new.frequency)
+    _check_active(customer)
     subscription = draft_subscription(state, customer, new, at)
     start(state, subscription, at, date=new.date, prorate=new.prorate, into=into)
     return subscription
@@ -361,8 +370,7 @@ def start(
         raise conflict(
             "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft can be activated"
         )
-    if customer.status != "Active":
-        raise conflict("customerId", f"customer {customer.id} is {customer.status}")
+    _check_active(customer)
     wanted = date or InvoiceDate.of(frequency.cycle, at, frequency.intervals)
     if into is None:
         into = next((each for each in customer.definitions if each.date == wanted), None)
@@ -381,6 +389,11 @@ def start(
     lines = begin(subscription, day, into.part_from(day) if prorate else None)
     if lines:
         make_draft(state, customer, lines, at, into, holds=holds)
+
+
+def _check_active(customer: Customer) -> None:
+    if customer.status != "Active":
+        raise conflict("customerId", f"customer {customer.id} is {customer.status}")
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
@@ -419,7 +432,7 @@ def move(
     before.subscriptions.remove(subscription)
     into.subscriptions.append(subscription)
     subscription.place = into
-    follow(subscription)
+    follow(subscription, before.end)
     note = f"to definition {into.id}, recharge moved from {before.end.date()} to {into.end.date()}"
     state.emit("subscriptionMoved", at, subscription.customer, item=subscription.item, note=note)
 
@@ -438,9 +451,12 @@ def add_charge(
 
     A prorated amount is calculated now, up to the period's current end, even if it isn't billed until then.
     If the period's end is moved afterwards, the charge is billed on the new date, with the same amount
-    (documented). Raises Refusal if the subscription is not active.
+    (documented). Raises Refusal if the subscription is not active, or if it would be charged now and the
+    customer is on hold.
     """
     definition, day = subscription.definition, day_of(at)
+    if not at_period_end:
+        check_not_on_hold(subscription.customer)
     charge = Charge(state.ids.next(), name, amount, at)
     if prorate:
         charge = replace(charge, amount=definition.prorate(amount, day), start=day, end=definition.end)

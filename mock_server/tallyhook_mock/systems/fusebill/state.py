@@ -45,6 +45,8 @@ class State(BillingSystem):
         # Whether invoices are posted automatically, and whether a renewal posts drafts that a call held.
         self.auto_post = True
         self.posts_at_renewal = False
+        # Whether units that are removed and added again in one period are charged again (inferred).
+        self.charges_units_again = True
         self.frequencies: dict[int, Frequency] = {}
         self.catalog_products: dict[int, PlanProduct] = {}
         self.purchases: dict[int, Purchase] = {}
@@ -88,6 +90,7 @@ class State(BillingSystem):
         alone.posts_at_renewal = self.posts_at_renewal and all(
             self.posts_itself(customer, definition) for definition in customer.definitions
         )
+        alone.charges_units_again = self.charges_units_again
         alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
         alone.product_ids.last, alone.invoice_ids.last = self.product_ids.last, self.invoice_ids.last
         copy = copied(customer, self.agenda, alone.agenda)

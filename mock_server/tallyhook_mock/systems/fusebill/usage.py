@@ -9,7 +9,7 @@ from decimal import Decimal
 from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import cents, quantity_text
 from tallyhook_mock.systems.fusebill.dates import day_of
-from tallyhook_mock.systems.fusebill.invoices import make_draft
+from tallyhook_mock.systems.fusebill.invoices import check_not_on_hold, make_draft
 from tallyhook_mock.systems.fusebill.model import (
     Change,
     Charge,
@@ -42,7 +42,9 @@ def set_quantity(
 
     If the product is charged at the end of the period, it is billed for the quantity at that time. If it is
     charged at the start, the plan says when additional units are charged: at once, at the end, or not at all.
-    Fewer units are not refunded (inferred). Raises Refusal if the quantity can't be set.
+    Fewer units are not refunded. If they are added again in the same period, the account's setting
+    `charges_units_again` says whether they are charged again (inferred). Raises Refusal if the quantity can't
+    be set, or if additional units would be charged at once and the customer is on hold.
 
     Standing: documented.
     """
@@ -51,18 +53,26 @@ def set_quantity(
         raise invalid("quantity", f"from 0 to {quantity_text(MOST if plan.most is None else plan.most)}")
     if not subscription.is_active and subscription.status != "Draft":
         raise conflict("subscriptionId", f"{subscription.id} is {subscription.status}")
-    more, product.quantity = quantity - product.quantity, quantity
-    note = f"{plan.code} to {quantity_text(quantity)}"
-    state.emit("quantityChanged", at, subscription.customer, item=product.item, note=note)
+    charged, customer = product.quantity, subscription.customer
+    if not state.charges_units_again:
+        charged = max(charged, product.charged)
+    more = quantity - charged
     is_charged = plan.timing is Timing.START and plan.change is not Change.NEVER and more > 0
-    if not is_charged or not subscription.is_active:
+    is_charged = is_charged and subscription.is_active
+    if is_charged and plan.change is Change.IMMEDIATE:
+        check_not_on_hold(customer)
+    product.quantity = quantity
+    note = f"{plan.code} to {quantity_text(quantity)}"
+    state.emit("quantityChanged", at, customer, item=product.item, note=note)
+    if not is_charged:
         return
+    product.charged = max(product.charged, quantity)
     definition, day = subscription.definition, day_of(at)
     amount = definition.prorate(more * plan.price, day) if plan.prorates else cents(more * plan.price)
     name = f"{plan.name}, {quantity_text(more)} more"
     line = Line(product.item, name, more, plan.price, amount, day, definition.end)
     if plan.change is Change.IMMEDIATE:
-        make_draft(state, subscription.customer, [line], at, definition, holds=holds)
+        make_draft(state, customer, [line], at, definition, holds=holds)
     else:
         charge = Charge(state.ids.next(), line.description, amount, at, day, definition.end)
         subscription.charges.append(charge)
@@ -109,10 +119,11 @@ def finalise(
 ) -> None:
     """Charge for a purchase. A preview only checks whether that is possible.
 
-    Raises Refusal if it is not a draft, or if the customer is cancelled (inferred).
+    Raises Refusal if it is not a draft, or if the customer is cancelled or on hold (inferred).
     """
     _check_draft(purchase)
     _check_not_cancelled(purchase.customer)
+    check_not_on_hold(purchase.customer)
     if is_preview:
         return
     purchase.status = "Purchased"
