@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.end_to_end.by_hand import CARD, ByHand, by_hand
+from tests.end_to_end.by_hand import CARD, PAYPAL, ByHand, by_hand
 from tests.mock_server.loopback import Received, listening
 
 
@@ -317,6 +317,36 @@ def test_12_a_short_cancel_that_owes_and_is_declined_k52_k88_k105() -> None:
         hand.server.settle()
         assert listener.received == []
         assert len(hand.taken("ANN")) == 1
+
+
+@pytest.mark.parametrize("declined", [False, True])
+@pytest.mark.parametrize(
+    ("day", "bills"),
+    [
+        ("2026-05-20", dated(_2026_05_20="45.00", _2026_06_08="45.00", _2026_07_08="45.00")),
+        ("2026-07-03", dated(_2026_07_03="45.00")),
+    ],
+)
+@pytest.mark.parametrize("method", ["card", "paypal"])
+def test_12_who_owes_pays_by_paypal_what_a_card_would_pay_k52_k56_k64(
+    method: str, day: str, bills: list[tuple[str, Decimal]], declined: bool
+) -> None:
+    """If the payment is declined, the customer stays canceled, and nothing is charged later."""
+    with by_hand([MONTHLY], start="2026-04-08") as hand:
+        owing(hand)
+        hand.to(day)
+        if declined:
+            hand.decline("ANN")
+        if method == "card":
+            answer = hand.call("customers/edit-subscription", code="ANN", **CARD)
+            assert answer.status == (422 if declined else 200)
+        else:
+            hand.edit("ANN", **PAYPAL)
+            assert len(hand.taken("ANN")) == 1
+            assert hand.agree("ANN") == (422 if declined else 303)
+        assert hand.active("ANN") is not declined
+        hand.to("2026-08-02")
+        assert hand.paid("ANN")[1:] == ([] if declined else bills)
 
 
 def test_13_a_long_cancel_is_a_sign_up_k53_k54() -> None:

@@ -165,22 +165,20 @@ def cancel(state: State, customer: Customer, at: datetime) -> None:
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
     """Start a subscription whose customer has agreed to pay by PayPal.
 
-    Invoices that are due are executed (inferred).
+    What is due is then paid, as with a card (inferred). If the payment fails, this raises a Refusal (422),
+    and the subscription still waits.
 
     Standing: recorded.
     """
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
-    owed = subscription.outstanding
     subscription.cancel_type = "customer"  # no longer waiting, so it can be charged from here on
     try:
-        billing.reactivate(state, subscription, at)
+        billing.reactivate(state, subscription, at, paid=_pay_outstanding(state, customer, at))
     except Refusal:
         subscription.cancel_type = PAYPAL_WAIT
         raise
-    if owed is not None and owed.has_failed:
-        payments.execute(state, owed, at)
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
