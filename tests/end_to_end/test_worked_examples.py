@@ -682,7 +682,7 @@ def test_25_a_bill_under_the_minimum_is_put_off_k37() -> None:
         assert hand.next_bill("ANN") == "2026-08-01"
 
 
-def imported(hand: ByHand) -> None:
+def imported(hand: ByHand, on: str = "TWELVE") -> None:
     """Import a customer without an `initialBillDate`."""
     person = {"code": "ANN", "firstName": "Rhea", "lastName": "Wade", "email": "ann@rill.example"}
     token = {
@@ -691,7 +691,7 @@ def imported(hand: ByHand) -> None:
         "ccLastFour": "1111",
         "ccExpiration": "12/2049",
     }
-    names = {"planCode": "TWELVE", "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
+    names = {"planCode": on, "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
     hand.done("customers/import", customers={"0": person | {"subscription": names | token}})
 
 
@@ -1074,6 +1074,29 @@ def test_an_imported_customer_on_another_plan_is_still_not_scheduled_k99() -> No
         assert hand.bills("ANN") == []
         hand.edit("ANN", changeBillDate="now")
         assert hand.taken("ANN") == dated(_2026_07_01="9.00")
+
+
+@pytest.mark.parametrize(("date", "day"), [("now", "2026-05-03"), ("2026-05-20", "2026-05-20")])
+@pytest.mark.parametrize("old", ["NIL", "TWELVE"])
+@pytest.mark.parametrize("handler", ["now", "no"])
+def test_an_imported_customer_on_another_plan_with_a_bill_date_is_scheduled_k26_k99(
+    old: str, date: str, day: str, handler: str
+) -> None:
+    new = plan("NINE", "9.00", onChangeInitialBillHandler=handler, initialBillCount=7)
+    plans = [plan("TWELVE", "12.00"), plan("NIL", "0.00", isFree=True), new]
+    change = {"code": "ANN", "planCode": "NINE", "changeBillDate": date}
+    with by_hand(plans, start="2026-05-01") as hand:
+        imported(hand, old)
+        hand.to("2026-05-03")
+        if date == "now":
+            hand.decline("ANN")
+            assert hand.call("customers/edit-subscription", **change).status == 422
+            assert hand.bills("ANN") == []
+            assert hand.customer("ANN").find(".//plan").get("code") == old
+        hand.done("customers/edit-subscription", **change)
+        hand.to("2026-06-01")
+        assert hand.paid("ANN") == [(day, Decimal("9.00"))]
+        assert hand.next_bill("ANN") == day.replace("05", "06", 1)
 
 
 SETUP = {"setupChargeAmount": "15.00", "setupChargeCode": "SETUP"}

@@ -286,7 +286,9 @@ def _change_plan(
         if current is None and last is not None:
             _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
         elif current is None:
-            pass  # imported without a date: no bill is scheduled before a `changeBillDate`
+            # Imported without a date: only a `changeBillDate` schedules a bill.
+            if bill_date is not None:
+                billing.move_bill_date(state, new, bill_date, at)
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
             lasting = billing.lasting_counters(current, plan)
             draft = replace(current, subscription=new, charges=current.charges + setup)
@@ -301,7 +303,8 @@ def _change_plan(
     except Refusal:
         _withdraw(old.customer, was, new)
         raise
-    if bill_date is not None and bill_date > at and not signs_up and new.current is not None:
+    has_period = current is not None and new.current is not None
+    if bill_date is not None and bill_date > at and not signs_up and has_period:
         billing.move_bill_date(state, new, bill_date, at)
     if wakes:
         billing.reactivate(state, new, at)
