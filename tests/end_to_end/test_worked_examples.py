@@ -4,6 +4,7 @@ Each test's name has the facts that it is based on (K1 to K108). Times are midni
 """
 
 import json
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -378,6 +379,49 @@ def test_13_a_long_cancel_on_a_plan_with_a_trial_k53_k55(now: bool) -> None:
             assert hand.next_bill("ANN") == "2026-07-17"
             hand.to("2026-07-17")
             assert hand.paid("ANN")[1:] == dated(_2026_07_17="45.00")
+
+
+@pytest.mark.parametrize("late", ["2026-07-05", "2026-09-20"])
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("handler", "trial", "old"),
+    [("no", 0, "45.00"), ("now", 0, "45.00"), ("no", 7, "45.00"), ("no", 0, "0.00")],
+)
+def test_13_another_plan_and_paypal_after_a_long_cancel_are_a_sign_up_k53(
+    handler: str, trial: int, old: str, together: bool, late: str
+) -> None:
+    new = plan("NEW", "60.00", onChangeInitialBillHandler=handler, initialBillCount=trial)
+    with by_hand([plan("OLD", old, isFree=old == "0.00"), new], start="2026-05-08") as hand:
+        hand.join("ANN", "OLD")
+        hand.cancel("ANN")
+        hand.to("2026-07-03")
+        if together:
+            hand.edit("ANN", planCode="NEW", **PAYPAL)
+        else:
+            hand.edit("ANN", **PAYPAL)
+            hand.edit("ANN", planCode="NEW")
+        hand.to(late)
+        before = hand.paid("ANN")
+        assert len(before) == (old != "0.00")
+        assert hand.agree("ANN") == 303
+        first = date.fromisoformat(late) + timedelta(days=trial)
+        hand.to(f"{first}")
+        assert hand.paid("ANN") == [*before, (f"{first}", Decimal("60.00"))]
+        assert hand.pending("ANN").at.date() == first.replace(month=first.month + 1)
+        assert all(bill.paid for bill in hand.bills("ANN")[:-1])
+
+
+@pytest.mark.parametrize("terms", [CARD, PAYPAL])
+def test_13_a_bill_date_with_another_plan_after_a_long_cancel_k53_k54(terms: dict[str, str]) -> None:
+    with by_hand([MONTHLY, plan("NEW", "60.00")], start="2026-05-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.cancel("ANN")
+        hand.to("2026-07-03")
+        hand.edit("ANN", planCode="NEW", changeBillDate="2026-07-20", **terms)
+        if terms is PAYPAL:
+            assert hand.agree("ANN") == 303
+        hand.to("2026-08-20")
+        assert hand.paid("ANN")[1:] == dated(_2026_07_20="60.00", _2026_08_20="60.00")
 
 
 def test_14_a_long_cancel_with_a_date_k54() -> None:

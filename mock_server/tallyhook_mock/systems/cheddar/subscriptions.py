@@ -283,10 +283,11 @@ def _change_plan(
     last = billing.last_period(old.customer)
     new = _succeed(state, old, plan, at)
     try:
-        if current is None and last is not None:
+        if new.pending is None and last is not None:
             _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
         elif current is None:
-            # Imported without a date: only a `changeBillDate` schedules a bill.
+            # Imported without a date, or waiting for PayPal after the bill date: a `changeBillDate` schedules
+            # a bill, and what was missed is a new sign-up once the subscription is reactivated.
             if bill_date is not None:
                 billing.move_bill_date(state, new, bill_date, at)
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
@@ -309,7 +310,7 @@ def _change_plan(
     if wakes:
         billing.reactivate(state, new, at)
         old.undo_cancellation()  # as if it had been reactivated first (staff 2014)
-    _changed(state, old, new, current or new.current, at)
+    _changed(state, old, new, current or new.pending, at)
     return new
 
 
