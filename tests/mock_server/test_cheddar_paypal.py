@@ -340,6 +340,27 @@ def test_quantities_can_be_changed_for_three_hours_of_the_wait(
     api.call(f"customers/{action}-item-quantity", **oil)
 
 
+@pytest.mark.parametrize("action", ["set", "add", "remove"])
+@pytest.mark.parametrize("ended_by", ["paypal-revert", "a declined card", "a declined agreement"])
+def test_quantities_of_a_first_bill_that_no_longer_waits_can_not_be_changed(
+    server: Server, api: Api, browser: httpx.Client, action: str, ended_by: str
+) -> None:
+    oil = {"code": "ida", "itemCode": "OIL", "quantity": "1"}
+    address = ask(api)
+    api.call("customers/set-item-quantity", **oil | {"quantity": "5"})
+    server.decline("ida")
+    if ended_by == "paypal-revert":
+        api.call("customers/paypal-revert", code="ida")
+    elif ended_by == "a declined card":
+        card = {"ccNumber": "5555555555554444", "ccExpiration": "12/2090"}
+        api.call("customers/edit-subscription", 422, code="ida", **card)
+    else:
+        assert browser.post(address).status_code == 422
+    still_waits = ended_by == "a declined agreement"
+    assert state(api)[0] == ("paypal-wait" if still_waits else "customer")
+    api.call(f"customers/{action}-item-quantity", 200 if still_waits else 412, **oil)
+
+
 def test_quantities_of_a_wait_whose_bill_is_in_the_future_can_be_changed(server: Server, api: Api) -> None:
     api.subscribe("eve")
     api.call("customers/cancel", code="eve")
