@@ -132,6 +132,26 @@ def test_paypal_can_be_asked_again_without_the_names(api: Api, browser: httpx.Cl
     assert answer.headers["location"] == "https://shop.lantern.example/new"
 
 
+@pytest.mark.parametrize("more", [{"changeBillDate": "now"}, {"planCode": "BEAM"}])
+@pytest.mark.parametrize("call", ["edit", "edit-subscription"])
+def test_who_is_refused_the_rest_can_still_agree(
+    api: Api, browser: httpx.Client, call: str, more: dict[str, str]
+) -> None:
+    """What must be paid at once can't be paid before agreeing. The payment method stays."""
+    api.call(
+        "plans/new", code="BEAM", name="BEAM", recurringChargeAmount="40.00", onChangeInitialBillHandler="now"
+    )
+    api.subscribe("eve")
+    api.call("customers/cancel", code="eve")
+    terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF, **more}
+    fields = {f"subscription[{name}]": value for name, value in terms.items()} if call == "edit" else terms
+    api.call(f"customers/{call}", 422, code="eve", **fields)
+    waits, address, _ = state(api, "eve")
+    assert waits == "paypal-wait"
+    assert browser.post(address or "").status_code == 303
+    assert state(api, "eve")[0] == ""
+
+
 def test_who_waits_for_paypal_can_give_a_card_instead(api: Api) -> None:
     ask(api)
     document = api.call(

@@ -386,8 +386,9 @@ class _Change(Value, frozen=True):
             )
         except Refusal as refusal:
             raise self.terms.renamed(refusal) from None
+        finally:
+            paypal.ask(customer, call.origin)  # also if a payment has failed: the new payment method stays
         customer.subscription.card_details = {**customer.subscription.card_details, **given}
-        paypal.ask(customer, call.origin)
 
 
 def _change(call: Call, customer: Customer, terms: Parameters) -> _Change:
