@@ -938,6 +938,28 @@ def test_a_charge_that_a_sign_up_bills_at_once_needs_a_card_k4(
         assert hand.active("ANN")
 
 
+@pytest.mark.parametrize(
+    ("amount", "handler", "status"), [("15.00", "now", 412), ("15.00", "no", 200), ("0.00", "now", 200)]
+)
+@pytest.mark.parametrize("by_date", [False, True])
+def test_a_setup_charge_that_a_sign_up_bills_at_once_needs_a_card_k4(
+    by_date: bool, amount: str, handler: str, status: int
+) -> None:
+    """Even if the first bill of a period lies in the future."""
+    setup = {"setupChargeAmount": amount, "setupChargeCode": "SETUP", "setupChargeBillHandler": handler}
+    first = {"initialBillDate": "2026-05-15"} if by_date else {}
+    kit = plan("KIT", "5.00", initialBillCount=0 if by_date else 14, paymentMethodIsRequired=False, **setup)
+    with by_hand([kit], start="2026-05-01") as hand:
+        answer = hand.new("ANN", "KIT", card=False, subscription=first)
+        assert answer.status == status
+        if status == 412:
+            assert answer.errors == [("412", "subscription[ccFirstName]:isEmpty")]
+            assert hand.call("customers/get", code="ANN").status == 404
+            hand.join("ANN", "KIT", subscription=first)
+            assert hand.paid("ANN") == dated(_2026_05_01=amount)
+        assert hand.next_bill("ANN") == "2026-05-15"
+
+
 def test_a_coupon_for_everything_does_not_replace_the_card_k4() -> None:
     """The card is optional only if the first invoice is in the future, whatever its amount."""
     promotion = {"name": "All", "percentage": "100", "coupons": [{"code": "ALL"}]}
