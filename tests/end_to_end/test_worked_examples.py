@@ -350,6 +350,28 @@ def test_12_who_owes_pays_by_paypal_what_a_card_would_pay_k52_k56_k64(
         assert hand.paid("ANN")[1:] == ([] if declined else bills)
 
 
+@pytest.mark.parametrize("terms", [CARD, PAYPAL])
+@pytest.mark.parametrize("asked", ["2026-05-20", "2026-06-08", "2026-07-03"])
+def test_12_who_owes_and_is_late_pays_once_however_long_paypal_was_waited_for_k53_k56(
+    asked: str, terms: dict[str, str]
+) -> None:
+    with by_hand([GIGABYTES | {"code": "MONTHLY"}], start="2026-04-08") as hand:
+        owing(hand)
+        hand.set("ANN", "GB", 9)
+        hand.to(asked)
+        hand.edit("ANN", **PAYPAL)
+        hand.to("2026-07-03")
+        if terms is PAYPAL:
+            assert hand.agree("ANN") == 303
+        else:
+            hand.edit("ANN", **CARD)
+        owed = hand.bills("ANN")[1].total
+        assert hand.paid("ANN")[1:] == [("2026-07-03", owed)]
+        assert hand.active("ANN")
+        hand.to("2026-08-03")
+        assert hand.paid("ANN")[2:] == [("2026-08-03", owed)]
+
+
 def test_13_a_long_cancel_is_a_sign_up_k53_k54() -> None:
     with by_hand([MONTHLY], start="2026-05-08") as hand:
         hand.join("ANN", "MONTHLY")

@@ -255,11 +255,12 @@ def reactivate(
     customer = subscription.customer
     pending = subscription.pending
     is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
-    if first_bill is None and is_missed:
+    is_paid = paid is not None and customer.product.rules.long_cancel_with_outstanding == "one"
+    if first_bill is None and is_missed and not is_paid:
         first_bill = at  # the invoice became due while the subscription was waiting for PayPal
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
-    elif pending is None or pending.state is InvoiceState.LAPSED:
+    elif pending is None or pending.state is InvoiceState.LAPSED or is_missed:
         _sign_up_again(state, subscription, pending, at, paid=paid, first_bill=first_bill)
     subscription.undo_cancellation()
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
