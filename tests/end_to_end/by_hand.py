@@ -23,6 +23,7 @@ CARD = {
     "ccFirstName": "Rhea",
     "ccLastName": "Wade",
 }
+PAYPAL = {"method": "paypal", "returnUrl": "https://rill.example/", "cancelUrl": "https://rill.example/off"}
 ZERO = Decimal(0)
 
 
@@ -139,6 +140,11 @@ class ByHand:
 
     def cancel(self, code: str) -> None:
         self.done("customers/cancel", code=code)
+
+    def agree(self, code: str) -> int:
+        """Agree on PayPal's page, and return the answer's status: 303 leads the payer back."""
+        address = self.customer(code).findtext("./customer/subscriptions/subscription/redirectUrl")
+        return self._http.post(address).status_code
 
     # -- results
 

@@ -4,11 +4,12 @@ Each test's name has the facts that it is based on (K1 to K108). Times are midni
 """
 
 import json
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.end_to_end.by_hand import CARD, ByHand, by_hand
+from tests.end_to_end.by_hand import CARD, PAYPAL, ByHand, by_hand
 from tests.mock_server.loopback import Received, listening
 
 
@@ -319,6 +320,58 @@ def test_12_a_short_cancel_that_owes_and_is_declined_k52_k88_k105() -> None:
         assert len(hand.taken("ANN")) == 1
 
 
+@pytest.mark.parametrize("declined", [False, True])
+@pytest.mark.parametrize(
+    ("day", "bills"),
+    [
+        ("2026-05-20", dated(_2026_05_20="45.00", _2026_06_08="45.00", _2026_07_08="45.00")),
+        ("2026-07-03", dated(_2026_07_03="45.00")),
+    ],
+)
+@pytest.mark.parametrize("method", ["card", "paypal"])
+def test_12_who_owes_pays_by_paypal_what_a_card_would_pay_k52_k56_k64(
+    method: str, day: str, bills: list[tuple[str, Decimal]], declined: bool
+) -> None:
+    """If the payment is declined, the customer stays canceled, and nothing is charged later."""
+    with by_hand([MONTHLY], start="2026-04-08") as hand:
+        owing(hand)
+        hand.to(day)
+        if declined:
+            hand.decline("ANN")
+        if method == "card":
+            answer = hand.call("customers/edit-subscription", code="ANN", **CARD)
+            assert answer.status == (422 if declined else 200)
+        else:
+            hand.edit("ANN", **PAYPAL)
+            assert len(hand.taken("ANN")) == 1
+            assert hand.agree("ANN") == (422 if declined else 303)
+        assert hand.active("ANN") is not declined
+        hand.to("2026-08-02")
+        assert hand.paid("ANN")[1:] == ([] if declined else bills)
+
+
+@pytest.mark.parametrize("terms", [CARD, PAYPAL])
+@pytest.mark.parametrize("asked", ["2026-05-20", "2026-06-08", "2026-07-03"])
+def test_12_who_owes_and_is_late_pays_once_however_long_paypal_was_waited_for_k53_k56(
+    asked: str, terms: dict[str, str]
+) -> None:
+    with by_hand([GIGABYTES | {"code": "MONTHLY"}], start="2026-04-08") as hand:
+        owing(hand)
+        hand.set("ANN", "GB", 9)
+        hand.to(asked)
+        hand.edit("ANN", **PAYPAL)
+        hand.to("2026-07-03")
+        if terms is PAYPAL:
+            assert hand.agree("ANN") == 303
+        else:
+            hand.edit("ANN", **CARD)
+        owed = hand.bills("ANN")[1].total
+        assert hand.paid("ANN")[1:] == [("2026-07-03", owed)]
+        assert hand.active("ANN")
+        hand.to("2026-08-03")
+        assert hand.paid("ANN")[2:] == [("2026-08-03", owed)]
+
+
 def test_13_a_long_cancel_is_a_sign_up_k53_k54() -> None:
     with by_hand([MONTHLY], start="2026-05-08") as hand:
         hand.join("ANN", "MONTHLY")
@@ -348,6 +401,49 @@ def test_13_a_long_cancel_on_a_plan_with_a_trial_k53_k55(now: bool) -> None:
             assert hand.next_bill("ANN") == "2026-07-17"
             hand.to("2026-07-17")
             assert hand.paid("ANN")[1:] == dated(_2026_07_17="45.00")
+
+
+@pytest.mark.parametrize("late", ["2026-07-05", "2026-09-20"])
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("handler", "trial", "old"),
+    [("no", 0, "45.00"), ("now", 0, "45.00"), ("no", 7, "45.00"), ("no", 0, "0.00")],
+)
+def test_13_another_plan_and_paypal_after_a_long_cancel_are_a_sign_up_k53(
+    handler: str, trial: int, old: str, together: bool, late: str
+) -> None:
+    new = plan("NEW", "60.00", onChangeInitialBillHandler=handler, initialBillCount=trial)
+    with by_hand([plan("OLD", old, isFree=old == "0.00"), new], start="2026-05-08") as hand:
+        hand.join("ANN", "OLD")
+        hand.cancel("ANN")
+        hand.to("2026-07-03")
+        if together:
+            hand.edit("ANN", planCode="NEW", **PAYPAL)
+        else:
+            hand.edit("ANN", **PAYPAL)
+            hand.edit("ANN", planCode="NEW")
+        hand.to(late)
+        before = hand.paid("ANN")
+        assert len(before) == (old != "0.00")
+        assert hand.agree("ANN") == 303
+        first = date.fromisoformat(late) + timedelta(days=trial)
+        hand.to(f"{first}")
+        assert hand.paid("ANN") == [*before, (f"{first}", Decimal("60.00"))]
+        assert hand.pending("ANN").at.date() == first.replace(month=first.month + 1)
+        assert all(bill.paid for bill in hand.bills("ANN")[:-1])
+
+
+@pytest.mark.parametrize("terms", [CARD, PAYPAL])
+def test_13_a_bill_date_with_another_plan_after_a_long_cancel_k53_k54(terms: dict[str, str]) -> None:
+    with by_hand([MONTHLY, plan("NEW", "60.00")], start="2026-05-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.cancel("ANN")
+        hand.to("2026-07-03")
+        hand.edit("ANN", planCode="NEW", changeBillDate="2026-07-20", **terms)
+        if terms is PAYPAL:
+            assert hand.agree("ANN") == 303
+        hand.to("2026-08-20")
+        assert hand.paid("ANN")[1:] == dated(_2026_07_20="60.00", _2026_08_20="60.00")
 
 
 def test_14_a_long_cancel_with_a_date_k54() -> None:
@@ -652,7 +748,7 @@ def test_25_a_bill_under_the_minimum_is_put_off_k37() -> None:
         assert hand.next_bill("ANN") == "2026-08-01"
 
 
-def imported(hand: ByHand) -> None:
+def imported(hand: ByHand, on: str = "TWELVE") -> None:
     """Import a customer without an `initialBillDate`."""
     person = {"code": "ANN", "firstName": "Rhea", "lastName": "Wade", "email": "ann@rill.example"}
     token = {
@@ -661,7 +757,7 @@ def imported(hand: ByHand) -> None:
         "ccLastFour": "1111",
         "ccExpiration": "12/2049",
     }
-    names = {"planCode": "TWELVE", "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
+    names = {"planCode": on, "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
     hand.done("customers/import", customers={"0": person | {"subscription": names | token}})
 
 
@@ -864,6 +960,28 @@ def test_a_charge_that_a_sign_up_bills_at_once_needs_a_card_k4(
         assert hand.active("ANN")
 
 
+@pytest.mark.parametrize(
+    ("amount", "handler", "status"), [("15.00", "now", 412), ("15.00", "no", 200), ("0.00", "now", 200)]
+)
+@pytest.mark.parametrize("by_date", [False, True])
+def test_a_setup_charge_that_a_sign_up_bills_at_once_needs_a_card_k4(
+    by_date: bool, amount: str, handler: str, status: int
+) -> None:
+    """Even if the first bill of a period lies in the future."""
+    setup = {"setupChargeAmount": amount, "setupChargeCode": "SETUP", "setupChargeBillHandler": handler}
+    first = {"initialBillDate": "2026-05-15"} if by_date else {}
+    kit = plan("KIT", "5.00", initialBillCount=0 if by_date else 14, paymentMethodIsRequired=False, **setup)
+    with by_hand([kit], start="2026-05-01") as hand:
+        answer = hand.new("ANN", "KIT", card=False, subscription=first)
+        assert answer.status == status
+        if status == 412:
+            assert answer.errors == [("412", "subscription[ccFirstName]:isEmpty")]
+            assert hand.call("customers/get", code="ANN").status == 404
+            hand.join("ANN", "KIT", subscription=first)
+            assert hand.paid("ANN") == dated(_2026_05_01=amount)
+        assert hand.next_bill("ANN") == "2026-05-15"
+
+
 def test_a_coupon_for_everything_does_not_replace_the_card_k4() -> None:
     """The card is optional only if the first invoice is in the future, whatever its amount."""
     promotion = {"name": "All", "percentage": "100", "coupons": [{"code": "ALL"}]}
@@ -1044,6 +1162,29 @@ def test_an_imported_customer_on_another_plan_is_still_not_scheduled_k99() -> No
         assert hand.bills("ANN") == []
         hand.edit("ANN", changeBillDate="now")
         assert hand.taken("ANN") == dated(_2026_07_01="9.00")
+
+
+@pytest.mark.parametrize(("date", "day"), [("now", "2026-05-03"), ("2026-05-20", "2026-05-20")])
+@pytest.mark.parametrize("old", ["NIL", "TWELVE"])
+@pytest.mark.parametrize("handler", ["now", "no"])
+def test_an_imported_customer_on_another_plan_with_a_bill_date_is_scheduled_k26_k99(
+    old: str, date: str, day: str, handler: str
+) -> None:
+    new = plan("NINE", "9.00", onChangeInitialBillHandler=handler, initialBillCount=7)
+    plans = [plan("TWELVE", "12.00"), plan("NIL", "0.00", isFree=True), new]
+    change = {"code": "ANN", "planCode": "NINE", "changeBillDate": date}
+    with by_hand(plans, start="2026-05-01") as hand:
+        imported(hand, old)
+        hand.to("2026-05-03")
+        if date == "now":
+            hand.decline("ANN")
+            assert hand.call("customers/edit-subscription", **change).status == 422
+            assert hand.bills("ANN") == []
+            assert hand.customer("ANN").find(".//plan").get("code") == old
+        hand.done("customers/edit-subscription", **change)
+        hand.to("2026-06-01")
+        assert hand.paid("ANN") == [(day, Decimal("9.00"))]
+        assert hand.next_bill("ANN") == day.replace("05", "06", 1)
 
 
 SETUP = {"setupChargeAmount": "15.00", "setupChargeCode": "SETUP"}

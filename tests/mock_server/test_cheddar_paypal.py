@@ -132,6 +132,26 @@ def test_paypal_can_be_asked_again_without_the_names(api: Api, browser: httpx.Cl
     assert answer.headers["location"] == "https://shop.lantern.example/new"
 
 
+@pytest.mark.parametrize("more", [{"changeBillDate": "now"}, {"planCode": "BEAM"}])
+@pytest.mark.parametrize("call", ["edit", "edit-subscription"])
+def test_who_is_refused_the_rest_can_still_agree(
+    api: Api, browser: httpx.Client, call: str, more: dict[str, str]
+) -> None:
+    """What must be paid at once can't be paid before agreeing. The payment method stays."""
+    api.call(
+        "plans/new", code="BEAM", name="BEAM", recurringChargeAmount="40.00", onChangeInitialBillHandler="now"
+    )
+    api.subscribe("eve")
+    api.call("customers/cancel", code="eve")
+    terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF, **more}
+    fields = {f"subscription[{name}]": value for name, value in terms.items()} if call == "edit" else terms
+    api.call(f"customers/{call}", 422, code="eve", **fields)
+    waits, address, _ = state(api, "eve")
+    assert waits == "paypal-wait"
+    assert browser.post(address or "").status_code == 303
+    assert state(api, "eve")[0] == ""
+
+
 def test_who_waits_for_paypal_can_give_a_card_instead(api: Api) -> None:
     ask(api)
     document = api.call(
@@ -338,6 +358,27 @@ def test_quantities_can_be_changed_for_three_hours_of_the_wait(
     assert browser.post(address).status_code == 303
     server.advance("4h")
     api.call(f"customers/{action}-item-quantity", **oil)
+
+
+@pytest.mark.parametrize("action", ["set", "add", "remove"])
+@pytest.mark.parametrize("ended_by", ["paypal-revert", "a declined card", "a declined agreement"])
+def test_quantities_of_a_first_bill_that_no_longer_waits_can_not_be_changed(
+    server: Server, api: Api, browser: httpx.Client, action: str, ended_by: str
+) -> None:
+    oil = {"code": "ida", "itemCode": "OIL", "quantity": "1"}
+    address = ask(api)
+    api.call("customers/set-item-quantity", **oil | {"quantity": "5"})
+    server.decline("ida")
+    if ended_by == "paypal-revert":
+        api.call("customers/paypal-revert", code="ida")
+    elif ended_by == "a declined card":
+        card = {"ccNumber": "5555555555554444", "ccExpiration": "12/2090"}
+        api.call("customers/edit-subscription", 422, code="ida", **card)
+    else:
+        assert browser.post(address).status_code == 422
+    still_waits = ended_by == "a declined agreement"
+    assert state(api)[0] == ("paypal-wait" if still_waits else "customer")
+    api.call(f"customers/{action}-item-quantity", 200 if still_waits else 412, **oil)
 
 
 def test_quantities_of_a_wait_whose_bill_is_in_the_future_can_be_changed(server: Server, api: Api) -> None:

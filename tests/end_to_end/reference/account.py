@@ -257,7 +257,10 @@ class Account:
             raise Unclear("signed up already, or with items that the plan lacks")
         joined = self.plans[plan]
         begins = first_bill or self._end_of_trial(joined)
-        if card is None and begins <= self.now and joined.amount + joined.setup:
+        owed = joined.setup if joined.setup_at_sign_up else ZERO
+        if begins <= self.now:
+            owed = joined.amount + joined.setup
+        if card is None and owed:
             raise Refused  # a card may be left out only if the first invoice lies in the future (K4)
         self.code, self.card, self.active = plan, card, True
         self.own_tax, self.own_exempt = tax_rate, tax_exempt

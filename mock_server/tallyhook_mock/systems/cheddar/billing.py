@@ -255,11 +255,12 @@ def reactivate(
     customer = subscription.customer
     pending = subscription.pending
     is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
-    if first_bill is None and is_missed:
+    is_paid = paid is not None and customer.product.rules.long_cancel_with_outstanding == "one"
+    if first_bill is None and is_missed and not is_paid:
         first_bill = at  # the invoice became due while the subscription was waiting for PayPal
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
-    elif pending is None or pending.state is InvoiceState.LAPSED:
+    elif pending is None or pending.state is InvoiceState.LAPSED or is_missed:
         _sign_up_again(state, subscription, pending, at, paid=paid, first_bill=first_bill)
     subscription.undo_cancellation()
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
@@ -287,7 +288,7 @@ def _sign_up_again(
         if last_period(customer) is not None:  # otherwise the customer was imported without a date
             restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
-    draft = replace(_reopened(pending, ChargeType.CUSTOM), plan=plan, previous_at=at, billed_with=0)
+    draft = replace(_reopened(pending, ChargeType.CUSTOM), previous_at=at, billed_with=0)
     setup: tuple[Charge, ...] = ()
     if paid is not None and rules.long_cancel_with_outstanding == "one":
         draft.is_initial, draft.billed_with = False, paid.number
@@ -335,14 +336,17 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
 def _reopened(pending: Invoice, *kept: ChargeType) -> Invoice:
     """Return an open copy of a pending invoice.
 
-    If the bill date passed during a cancellation, the copy has only the lines of the `kept` types, and none
-    of those that were waived (a waiver can't be undone, staff 2016).
+    If the bill date passed during a cancellation, the copy is on the subscription's present plan, and has
+    only the lines of the `kept` types, and none of those that were waived (a waiver can't be undone, staff
+    2016).
     """
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
     waived = max((count for count, charge in enumerate(pending.charges, 1) if charge.waives), default=0)
     added = (charge for charge in pending.charges[waived:] if charge.type in kept)
-    return replace(pending, state=InvoiceState.OPEN, charges=tuple(added), credits=(), promotion=None)
+    draft = replace(pending, plan=pending.subscription.plan, state=InvoiceState.OPEN, charges=tuple(added))
+    draft.credits, draft.promotion = (), None
+    return draft
 
 
 def restart_cycle(

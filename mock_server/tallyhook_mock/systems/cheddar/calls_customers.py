@@ -209,7 +209,7 @@ def _application(
     # In an import the method may be empty. If it is, payment data are ignored (documented).
     is_without = is_import and "method" in terms and not terms.text("method")
     due = first_bill or plan.first_bill(call.at, call.product.rules)
-    owes_now = is_scheduled and due <= call.at and _costs(plan, charges)
+    owes_now = is_scheduled and _owes_now(plan, charges, is_due=due <= call.at)
     if not is_without and (is_given(terms) or _must_pay(plan) or (owes_now and not is_import)):
         token = details.values.get("gatewayToken", "")
         payment = read_payment(terms, call.product, call.state.ids, call.at, token=token)
@@ -246,11 +246,15 @@ def _must_pay(plan: Plan) -> bool:
     return plan.payment_method_is_required and not plan.is_free
 
 
-def _costs(plan: Plan, charges: Iterable[NewCharge]) -> bool:
-    """Return whether the first bill of a sign-up needs a payment method. Credits don't replace it."""
-    return (
-        plan.recurring_charge_amount + plan.setup_charge_amount > 0
-        or total(product(new.quantity, new.each_amount) for new in charges) > 0
+def _owes_now(plan: Plan, charges: Iterable[NewCharge], *, is_due: bool) -> bool:
+    """Return whether a sign-up bills something at once, and so needs a payment method (documented).
+
+    Credits don't replace it. `is_due` tells whether the first bill is due.
+    """
+    bills_setup = is_due or plan.setup_charge_bill_handler == "now"
+    added = total(product(new.quantity, new.each_amount) for new in charges)
+    return (bills_setup and plan.setup_charge_amount > 0) or (
+        is_due and (plan.recurring_charge_amount > 0 or added > 0)
     )
 
 
@@ -386,8 +390,9 @@ class _Change(Value, frozen=True):
             )
         except Refusal as refusal:
             raise self.terms.renamed(refusal) from None
+        finally:
+            paypal.ask(customer, call.origin)  # also if a payment has failed: the new payment method stays
         customer.subscription.card_details = {**customer.subscription.card_details, **given}
-        paypal.ask(customer, call.origin)
 
 
 def _change(call: Call, customer: Customer, terms: Parameters) -> _Change:

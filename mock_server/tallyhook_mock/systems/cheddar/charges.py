@@ -26,7 +26,6 @@ from tallyhook_mock.systems.cheddar.state import State
 __all__ = [
     "NewCharge",
     "add_charge",
-    "bill_at_once",
     "charge_now",
     "custom",
     "delete_charge",
@@ -114,21 +113,16 @@ def delete_charge(
 
 
 def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewCharge], at: datetime) -> Invoice:
-    """Bill custom charges at once on an invoice of their own. Raises a Refusal (422) if the payment fails."""
+    """Bill custom charges at once on an invoice of their own, which is kept even if it is not paid.
+
+    If the payment fails, this raises a Refusal (422).
+    """
     lines = tuple(custom(state, new, at) for new in charges)
-    invoice = bill_at_once(state, customer.subscription, lines, at)
-    if invoice.state is not InvoiceState.PAID:
-        raise gateway.failure("6000", customer)
-    return invoice
-
-
-def bill_at_once(
-    state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
-) -> Invoice:
-    """Create a one-time invoice with `charges` and execute it. The invoice is kept even if it is not paid."""
-    invoice = draft_one_time(state, subscription, charges, at)
+    invoice = draft_one_time(state, customer.subscription, lines, at)
     _put_beside(state, invoice)
     payments.execute(state, invoice, at)
+    if invoice.state is not InvoiceState.PAID:
+        raise gateway.failure("6000", customer)
     return invoice
 
 

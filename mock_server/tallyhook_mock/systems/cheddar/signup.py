@@ -7,7 +7,6 @@ from decimal import Decimal
 from tallyhook_mock.systems.cheddar import billing, gateway, payments, subscriptions
 from tallyhook_mock.systems.cheddar.charges import (
     NewCharge,
-    bill_at_once,
     custom,
     draft_one_time,
     setup_charge,
@@ -15,6 +14,7 @@ from tallyhook_mock.systems.cheddar.charges import (
 from tallyhook_mock.systems.cheddar.model import (
     Customer,
     Invoice,
+    InvoiceType,
     MetaDatum,
     PaymentMethod,
     Subscription,
@@ -76,25 +76,19 @@ def new_customer(
         subscriptions.redeem(subscription, promotion, coupon, at, max(first_bill, at))
     if payment is not None and payment.needs_approval:
         subscription.wait_for_paypal(at)
-    if not may_be_declined and _is_declined(state, subscription, first_bill, charges, at):
-        if promotion is not None:
-            product.redemptions[coupon] -= 1
-        raise gateway.failure("6000")
-
-    state.add_customer(customer)
     edit_meta_data(state, customer, meta_data, at)
-    if not is_scheduled:
-        state.emit("newSubscription", at, customer, subscription=subscription)
-        return customer
-    invoice = _first_invoice(state, subscription, first_bill, counters, charges, at)
-    if invoice.billing_at <= at and not subscription.is_canceled:
-        billing.close(state, invoice)
-        payments.execute(state, invoice, at)
-        if not subscription.is_canceled:
-            billing.restart_cycle(state, subscription, at, counters, begun_with=invoice)
-    else:
-        billing.plan_billing(state, invoice, at)
-    state.emit("newSubscription", at, customer, invoice=invoice)
+    invoice = None
+    if is_scheduled:
+        try:
+            invoice = _first_invoice(
+                state, subscription, first_bill, counters, charges, at, may_be_declined=may_be_declined
+            )
+        except Refusal:
+            if promotion is not None:
+                product.redemptions[coupon] -= 1
+            raise
+    state.add_customer(customer)
+    state.emit("newSubscription", at, customer, subscription=subscription, invoice=invoice)
     return customer
 
 
@@ -167,26 +161,6 @@ def code_in_use(code: str) -> Refusal:
     return invalid("code", "CustomerCodeNotUnique", f"Another customer already exists with code={code}")
 
 
-def _is_declined(
-    state: State,
-    subscription: Subscription,
-    first_bill: datetime,
-    charges: Iterable[NewCharge],
-    at: datetime,
-) -> bool:
-    """Return whether the gateway declines what a sign-up has to pay at once."""
-    if subscription.is_canceled or not gateway.always_declines(subscription.customer):
-        return False
-    setup = setup_charge(state, subscription.plan, at)
-    if first_bill <= at:
-        draft = billing.draft_invoice(state, subscription, at, at, is_initial=True)
-        draft.charges += (*setup, *(custom(state, new, at) for new in charges))
-        billing.close(state, draft)
-        return draft.total > 0
-    is_now = subscription.plan.setup_charge_bill_handler == "now"
-    return is_now and draft_one_time(state, subscription, setup, at).total > 0
-
-
 def _first_invoice(
     state: State,
     subscription: Subscription,
@@ -194,19 +168,36 @@ def _first_invoice(
     counters: tuple[Usage, ...],
     charges: Iterable[NewCharge],
     at: datetime,
+    *,
+    may_be_declined: bool,
 ) -> Invoice:
-    plan = subscription.plan
+    """Bill what a sign-up owes at once, and return the first invoice of the subscription.
+
+    If `may_be_declined` is false and the gateway declines it, this raises a Refusal (422), and there is no
+    invoice.
+    """
+    customer, plan = subscription.customer, subscription.plan
     subscription.anchor = max(first_bill, at)
-    is_due = first_bill <= at
     setup = setup_charge(state, plan, at)
-    if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
-        bill_at_once(state, subscription, setup, at)
-        setup = ()
-    # An invoice that is billed now has no usage yet. The quantities belong to the first period.
-    is_billed = is_due and not subscription.is_canceled
+    due: Invoice | None = None
+    if first_bill <= at and not subscription.is_canceled:
+        # It has no usage yet. The quantities belong to the first period.
+        due = billing.draft_invoice(state, subscription, at, at, is_initial=True)
+        due.charges += (*setup, *(custom(state, new, at) for new in charges))
+        billing.close(state, due)
+    elif setup and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
+        due, setup = draft_one_time(state, subscription, setup, at), ()
+    if due is not None:
+        if not may_be_declined and due.total > 0 and gateway.always_declines(customer):
+            raise gateway.failure("6000")
+        payments.execute(state, billing.adopt(state, due, None), at)
+        if due.type is InvoiceType.SUBSCRIPTION:
+            if not subscription.is_canceled:
+                billing.restart_cycle(state, subscription, at, counters, begun_with=due)
+            return due
     draft = billing.draft_invoice(
-        state, subscription, subscription.anchor, at, counters=() if is_billed else counters, is_initial=True
+        state, subscription, subscription.anchor, at, counters=counters, is_initial=True
     )
-    invoice = billing.adopt(state, draft, None)
-    invoice.charges += (*setup, *(custom(state, new, at) for new in charges))
-    return invoice
+    draft.charges += (*setup, *(custom(state, new, at) for new in charges))
+    billing.plan_billing(state, billing.adopt(state, draft, None), at)
+    return draft

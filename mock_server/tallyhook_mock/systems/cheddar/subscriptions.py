@@ -165,22 +165,20 @@ def cancel(state: State, customer: Customer, at: datetime) -> None:
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
     """Start a subscription whose customer has agreed to pay by PayPal.
 
-    Invoices that are due are executed (inferred).
+    What is due is then paid, as with a card (inferred). If the payment fails, this raises a Refusal (422),
+    and the subscription still waits.
 
     Standing: recorded.
     """
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
-    owed = subscription.outstanding
     subscription.cancel_type = "customer"  # no longer waiting, so it can be charged from here on
     try:
-        billing.reactivate(state, subscription, at)
+        billing.reactivate(state, subscription, at, paid=_pay_outstanding(state, customer, at))
     except Refusal:
         subscription.cancel_type = PAYPAL_WAIT
         raise
-    if owed is not None and owed.has_failed:
-        payments.execute(state, owed, at)
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
@@ -285,10 +283,13 @@ def _change_plan(
     last = billing.last_period(old.customer)
     new = _succeed(state, old, plan, at)
     try:
-        if current is None and last is not None:
+        if new.pending is None and last is not None:
             _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
         elif current is None:
-            pass  # imported without a date: no bill is scheduled before a `changeBillDate`
+            # Imported without a date, or waiting for PayPal after the bill date: a `changeBillDate` schedules
+            # a bill, and what was missed is a new sign-up once the subscription is reactivated.
+            if bill_date is not None:
+                billing.move_bill_date(state, new, bill_date, at)
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
             lasting = billing.lasting_counters(current, plan)
             draft = replace(current, subscription=new, charges=current.charges + setup)
@@ -303,12 +304,13 @@ def _change_plan(
     except Refusal:
         _withdraw(old.customer, was, new)
         raise
-    if bill_date is not None and bill_date > at and not signs_up and new.current is not None:
+    has_period = current is not None and new.current is not None
+    if bill_date is not None and bill_date > at and not signs_up and has_period:
         billing.move_bill_date(state, new, bill_date, at)
     if wakes:
         billing.reactivate(state, new, at)
         old.undo_cancellation()  # as if it had been reactivated first (staff 2014)
-    _changed(state, old, new, current or new.current, at)
+    _changed(state, old, new, current or new.pending, at)
     return new
 
 

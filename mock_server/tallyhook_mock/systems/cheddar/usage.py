@@ -110,9 +110,9 @@ def remove_quantity(
 
 
 def _check_request(customer: Customer, at: datetime) -> None:
-    """Raise a Refusal if a customer's request for PayPal's preapproval is no longer valid (documented)."""
-    asked = customer.subscription.canceled_at
-    if customer.subscription.waits_for_paypal and asked is not None and asked + PAYPAL_VALID_FOR < at:
+    """Raise a Refusal unless a customer's request for PayPal's preapproval is still valid (documented)."""
+    subscription, asked = customer.subscription, customer.subscription.canceled_at
+    if asked is not None and not (subscription.waits_for_paypal and at <= asked + PAYPAL_VALID_FOR):
         raise Refusal(412, "The PayPal preapproval request has expired", "invoicePeriod:expired")  # inferred
 
 
