@@ -109,6 +109,8 @@ class _Player:
     numbers: dict[str, str] = field(default_factory=dict)
 
     def play(self, number: int, exchange: Exchange) -> Comparison:
+        if _is_unauthorized(exchange):
+            return Comparison(number, exchange.call, left_out="its credentials were refused")
         if stranger := self._stranger(exchange):
             why = f"it is about {stranger}, which existed before the recording"
             return Comparison(number, exchange.call, left_out=why)
@@ -275,6 +277,16 @@ def _promotion(element: etree._Element) -> dict[str, Any]:
         "coupons": [{"code": coupon.get("code")} for coupon in element.iterfind("coupons/coupon")],
         **({"months": int(months)} if months else {}),
     }
+
+
+def _is_unauthorized(exchange: Exchange) -> bool:
+    """Return whether the service refused the caller's credentials, which a recording doesn't have.
+
+    If the gateway refused the service's credentials, the error has an `auxCode`.
+    """
+    root = _tree(exchange.document)
+    error = None if root is None else next(root.iter("error"), None)
+    return exchange.status == 401 and (error is None or not error.get("auxCode"))
 
 
 def _created(exchange: Exchange) -> Iterator[str]:
