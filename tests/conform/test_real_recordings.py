@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from lxml import etree
+from msgspec.structs import replace
 
 from tallyhook_mock.conform.compare import compare
 from tallyhook_mock.conform.record import read_recording
@@ -62,3 +64,54 @@ def test_a_gateway_that_refuses_its_credentials_is_compared(record: Record, sess
     form = person("ada", "Ada", "Byron", **CARD) | {"subscription[ccZip]": "02002"}
     assert recording.call(f"customers/new/{HOME}", form).status_code == 401
     same(recording, session)
+
+
+# -- the order of plans and customers
+
+
+def test_each_plan_is_compared_with_itself(record: Record, session: Session) -> None:
+    recording = record()
+    form = person("ada", "Ada", "Byron", **CARD) | {"subscription[planCode]": "PAID"}
+    assert recording.call(f"customers/new/{HOME}", form).status_code == 200
+    assert recording.call(f"plans/get/{HOME}/code/PAID").status_code == 200
+    assert recording.call(f"plans/get/{HOME}").status_code == 200
+    assert recording.call(f"plans/get/{HOME}/code/FREE").status_code == 200
+    same(recording, session)
+
+
+def three(recording: Recording) -> None:
+    recording.call(f"customers/delete/{HOME}/code/older")
+    for code, first, last in (("z", "Zoe", "Young"), ("a", "Ada", "Byron"), ("m", "Max", "Byron")):
+        form = person(code, first, last, company=f"{last} & {first}")
+        assert recording.call(f"customers/new/{HOME}", form).status_code == 200
+        recording.server.advance("1min")
+
+
+@pytest.mark.parametrize(
+    "filters",
+    ["", "?orderByDirection=desc", "?orderBy=company", "?orderBy=createdDatetime", "?planCode=FREE"],
+)
+def test_each_customer_is_compared_with_itself(record: Record, session: Session, filters: str) -> None:
+    recording = record()
+    three(recording)
+    assert recording.call(f"customers/get/{HOME}{filters}").status_code == 200
+    exchanges = read_recording(recording.file)[1:]
+    assert differences(compare(exchanges, session)) == {}
+    # A customer that only one of the two lists has is a difference.
+    *before, last = exchanges
+    shorter = etree.fromstring(last.document.encode())
+    shorter.remove(shorter[0])
+    fewer = replace(last, document=etree.tostring(shorter, encoding="unicode"))
+    assert differences(compare([*before, fewer], session)) == {"customers/get": {"customers/customer[3]"}}
+
+
+@pytest.mark.parametrize("filters", ["?search=byron", "?perPage=2&page=2", "?perPage=2&orderBy=company"])
+def test_a_list_that_depends_on_names_is_left_out(record: Record, session: Session, filters: str) -> None:
+    recording = record()
+    three(recording)
+    assert recording.call(f"customers/search/{HOME}{filters}").status_code == 200
+    assert recording.call(f"customers/search/{HOME}?perPage=2&orderBy=createdDatetime").status_code == 200
+    assert recording.call(f"customers/search/{HOME}?search=nobody").status_code == 404
+    compared = compare(read_recording(recording.file)[1:], session)
+    assert differences(compared) == {}
+    assert [bool(each.left_out) for each in compared] == [False] * 3 + [True, False, False]
