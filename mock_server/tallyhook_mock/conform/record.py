@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
@@ -89,15 +90,16 @@ class Recorder:
         on_query, in_form = (parse_qsl(each, keep_blank_values=True) for each in (query, form))
         for group in (on_path, on_query, in_form):
             self._pseudonyms.learn((_inner(name), value) for name, value in group)
+        sent = [*on_path, *on_query, *in_form]
+        replaced = [self._replaced(group) for group in (on_path, on_query, in_form)]
+        quoted = {one.strip(): other for (_, one), (_, other) in zip(sent, chain(*replaced), strict=True)}
         exchange = Exchange(
             self._moment(answer),
             method,
             f"{controller}/{action}",
-            self._replaced(on_path),
-            self._replaced(on_query),
-            self._replaced(in_form),
+            *replaced,
             answer.status_code,
-            self._document(answer.text),
+            self._document(answer.text, quoted),
         )
         with self._file.open("ab") as file:
             file.write(msgspec.json.encode(exchange) + b"\n")
@@ -111,10 +113,11 @@ class Recorder:
             replaced.append((name, self._pseudonyms.value("notes" if is_meta else inner, value)))
         return replaced
 
-    def _document(self, text: str) -> str:
+    def _document(self, text: str, quoted: dict[str, str]) -> str:
         """Return the document with pseudonyms in all text and attributes.
 
-        If the document is not XML, it is treated as free text.
+        If the document is not XML, it is treated as free text. An error may quote a value of the call;
+        `quoted` has the pseudonyms of these values.
         """
         try:
             root = etree.fromstring(text.encode(), _PARSER)
@@ -125,7 +128,10 @@ class Recorder:
         for each in elements:
             parent = each.getparent()
             is_meta = each.tag == "value" and parent is not None and parent.tag == "metaDatum"
-            if each.text and each.text.strip():
+            if each.tag == "error":
+                parts = (each.text or "").split("'")
+                each.text = "'".join(quoted.get(part) or self._pseudonyms.text(part) for part in parts)
+            elif each.text and each.text.strip():
                 each.text = self._pseudonyms.value("notes" if is_meta else str(each.tag), each.text.strip())
             for name, value in each.attrib.items():
                 each.set(name, self._pseudonyms.text(str(value)))
