@@ -1,6 +1,7 @@
 """What real clients and services do must neither spoil a comparison nor end up in a recording."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from lxml import etree
@@ -209,3 +210,96 @@ def test_a_card_of_each_type_is_accepted_after_its_replacement(
     assert recording.call(f"customers/new/{HOME}", form).status_code == 200
     same(recording, session)
     assert number not in recording.file.read_text()
+
+
+# -- customers with another code, customers of before, ids
+
+
+def test_a_customer_with_a_new_code_is_still_compared(record: Record, session: Session) -> None:
+    recording = record()
+    assert recording.call(f"customers/new/{HOME}", person("ada", "Ada", "Byron")).status_code == 200
+    assert recording.call(f"customers/edit/{HOME}/code/ada", {"code": "countess"}).status_code == 200
+    assert recording.call(f"customers/get/{HOME}/code/countess").status_code == 200
+    assert recording.call(f"customers/edit-customer/{HOME}/code/countess", {"code": "ada"}).status_code == 200
+    assert recording.call(f"customers/get/{HOME}/code/countess").status_code == 404
+    same(recording, session)
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("set-item-quantity/code/older/itemCode/GB", {"quantity": "-1"}),
+        ("set-item-quantity/code/older/itemCode/NONE", {"quantity": "1"}),
+        ("add-charge/code/older", {"chargeCode": "X", "quantity": "0", "eachAmount": "1"}),
+        ("delete-charge/code/older", {"chargeId": "00000000-0000-0000-0000-000000000000"}),
+        ("edit/code/older", {"firstName": "A" * 21}),
+        ("edit/code/older", {"subscription[planCode]": "NONE"}),
+        ("new", person("older", "Ada", "Byron")),
+    ],
+)
+def test_a_refused_call_about_a_customer_of_before_is_left_out(
+    record: Record, session: Session, path: str, form: dict[str, str]
+) -> None:
+    recording = record()
+    assert recording.call(f"customers/{path}/{HOME}", form).status_code in (404, 412)
+    (compared,) = compare(read_recording(recording.file), session)
+    assert compared.differences == ()
+    assert compared.left_out == "it is about the customer older, which existed before the recording"
+
+
+def test_two_recorded_ids_are_two_on_the_mock(record: Record, session: Session) -> None:
+    recording = record()
+    for code in ("ada", "max"):
+        assert recording.call(f"customers/new/{HOME}", person(code, "Ada", "Byron")).status_code == 200
+    recording.server.advance("40d")
+    for _ in range(2):
+        assert recording.call(f"customers/get/{HOME}/code/ada").status_code == 200
+    *before, last = read_recording(recording.file)
+    root = etree.fromstring(last.document.encode())
+    (number, *_) = root.iter("number")
+    (invoice, *_) = root.iter("invoice")
+    number.text = "4711"
+    invoice.set("id", "11111111-1111-11f0-8a5e-0eff7a117a11")
+    changed = replace(last, document=etree.tostring(root, encoding="unicode"))
+    invoices = "customers/customer/subscriptions/subscription/invoices/invoice"
+    assert differences(compare([*before, changed], session)) == {
+        "customers/get": {f"{invoices}/@id", f"{invoices}/number"}
+    }
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-01-01T00:00:00", "0000-00-00T00:00:00+00:00", "2026-13-01T00:00:00Z"]
+)
+def test_an_unusual_time_is_a_difference(record: Record, session: Session, moment: str) -> None:
+    recording = record()
+    assert recording.call(f"customers/new/{HOME}", person("ada", "Ada", "Byron")).status_code == 200
+    (only,) = read_recording(recording.file)
+    root = etree.fromstring(only.document.encode())
+    (created, *_) = root.iterfind("customer/createdDatetime")
+    created.text = moment
+    changed = replace(only, document=etree.tostring(root, encoding="unicode"))
+    assert differences(compare([changed], session)) == {
+        "customers/new": {"customers/customer/createdDatetime"}
+    }
+
+
+# -- bodies
+
+
+@pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded; charset=UTF-8"])
+def test_a_form_is_recorded_whatever_its_header(
+    record: Record, session: Session, content_type: str | None
+) -> None:
+    recording = record()
+    form = person("ada", "Ada", "Byron")
+    answer = recording.send(f"customers/new/{HOME}", urlencode(form).encode(), content_type)
+    assert answer.status_code == 200
+    same(recording, session)
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "application/json", "text/form"])
+def test_another_body_is_not_recorded(record: Record, content_type: str) -> None:
+    recording = record()
+    body = b'--x\r\nContent-Disposition: form-data; name="firstName"\r\n\r\nAda\r\n--x--\r\n'
+    assert recording.send(f"customers/new/{HOME}", body, content_type).status_code == 400
+    assert "Ada" not in recording.file.read_text()
