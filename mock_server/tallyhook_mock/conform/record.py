@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import chain
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
@@ -18,6 +17,7 @@ from starlette.routing import Route
 from tallyhook_mock.conform.account import Unusable
 from tallyhook_mock.conform.pseudonyms import Pseudonyms
 from tallyhook_mock.connection import HOP_BY_HOP
+from tallyhook_mock.systems.cheddar.api import FORM
 
 __all__ = ["Exchange", "Recorder", "read_recording"]
 
@@ -76,7 +76,7 @@ class Recorder:
             answer = await self._http.request(request.method, url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Response(f"{self._upstream}: {error or type(error).__name__}", 502)
-        is_form = "form" in request.headers.get("content-type", "")
+        is_form = request.headers.get("content-type", FORM).partition(";")[0].strip().lower() == FORM
         self._keep(request.method, below, query, body.decode("utf-8", "replace") if is_form else "", answer)
         kept = {name: value for name, value in answer.headers.items() if name not in _DROPPED}
         return Response(answer.content, answer.status_code, kept)
@@ -90,14 +90,16 @@ class Recorder:
         on_query, in_form = (parse_qsl(each, keep_blank_values=True) for each in (query, form))
         for group in (on_path, on_query, in_form):
             self._pseudonyms.learn((_inner(name), value) for name, value in group)
-        sent = [*on_path, *on_query, *in_form]
-        replaced = [self._replaced(group) for group in (on_path, on_query, in_form)]
-        quoted = {one.strip(): other for (_, one), (_, other) in zip(sent, chain(*replaced), strict=True)}
+        path_kept, query_kept, form_kept = map(self._replaced, (on_path, on_query, in_form))
+        given, kept = [*on_path, *on_query, *in_form], [*path_kept, *query_kept, *form_kept]
+        quoted = {value.strip(): other for (_, value), (_, other) in zip(given, kept, strict=True)}
         exchange = Exchange(
             self._moment(answer),
             method,
             f"{controller}/{action}",
-            *replaced,
+            path_kept,
+            query_kept,
+            form_kept,
             answer.status_code,
             self._document(answer.text, quoted),
         )
