@@ -97,6 +97,11 @@ class Recording:
         method = "GET" if form is None else "POST"
         return self._runner.run(self._client.request(method, path, data=form, auth=auth))
 
+    def send(self, path: str, body: bytes, content_type: str | None) -> httpx.Response:
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        sent = self._client.post(path, content=body, headers=headers, auth=("ops@acme.test", "hush-hush"))
+        return self._runner.run(sent)
+
 
 @pytest.fixture
 def record(tmp_path: Path) -> Iterator[Callable[..., Recording]]:

@@ -106,7 +106,8 @@ def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed:
 
     Ids and invoice numbers may differ, as long as the same recorded value always corresponds to the same
     value on the mock. Times may differ by up to a minute. Calls about customers who existed before the
-    recording are left out. Exits with 1 if any answer differs.
+    recording are left out, and so are calls whose credentials the service refused. Exits with 1 if any answer
+    differs.
 
     Example: tallyhook compare recording.jsonl --rules rules.toml
     """

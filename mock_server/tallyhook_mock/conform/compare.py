@@ -23,12 +23,14 @@ _USER, _PASSWORD = "compare@example.com", "compare"
 # How far two times may differ, because the clocks are not equal and a call takes some time.
 _TOLERANCE = timedelta(minutes=1)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2}|Z)?")
+_TAKEN = re.compile(r"Another customer already exists with code=(.*)")
 _NUMBERED = re.compile(r"(?<=#)\d+")
 
 # Elements with ids that the server assigns, and elements with other values that it generates.
 _IDS = frozenset(("paidTransactionId", "parentId"))
-_OWN = frozenset(("key", "gatewayToken", "gatewayTokenAux", "redirectUrl"))
+_OWN = frozenset(("key", "id", "gatewayToken", "gatewayTokenAux", "redirectUrl"))  # `id` of the gateway
 _OFFERED = frozenset(("plan", "promotion"))
+_LISTED = frozenset(("customer", "plan"))  # elements whose order in a list depends on names or on older calls
 _CREATES = frozenset(("customers/new", "customers/import"))
 
 _PLAN_FLAGS = ("isActive", "isFree", "paymentMethodIsRequired")
@@ -92,7 +94,7 @@ def compare(
         if is_reviewed:
             world.listen(Listener().app, "compare", frozenset(), lifespan=False)
         with httpx.Client(transport=Transport(world.calls, session.loop), auth=(_USER, _PASSWORD)) as http:
-            player = _Player(world, http, {code for each in exchanges for code in _created(each)})
+            player = _Player(world, http, _codes(exchanges))
             return [player.play(number, exchange) for number, exchange in enumerate(exchanges, 1)]
     finally:
         world.close()
@@ -105,12 +107,11 @@ class _Player:
     world: World
     http: httpx.Client
     codes: set[str]  # the codes of customers created in the recording
-    ids: dict[str, str] = field(default_factory=dict)
-    numbers: dict[str, str] = field(default_factory=dict)
+    ids: "_Matches" = field(default_factory=lambda: _Matches())
+    numbers: "_Matches" = field(default_factory=lambda: _Matches())
 
     def play(self, number: int, exchange: Exchange) -> Comparison:
-        if stranger := self._stranger(exchange):
-            why = f"it is about {stranger}, which existed before the recording"
+        if why := self._left_out(exchange):
             return Comparison(number, exchange.call, left_out=why)
         mock = self.world.mock
         self.world.wait(lambda: mock.advance(max(exchange.at, mock.clock.now())))
@@ -126,6 +127,16 @@ class _Player:
             found += self._differences("", theirs, ours)
         return Comparison(number, exchange.call, tuple(found))
 
+    def _left_out(self, exchange: Exchange) -> str:
+        """Say why a call can't be compared. Returns an empty string if it can."""
+        if _is_unauthorized(exchange):
+            return "its credentials were refused"
+        if stranger := self._stranger(exchange):
+            return f"it is about {stranger}, which existed before the recording"
+        if _depends_on_names(exchange):
+            return "the customers that it finds depend on their names, which the recording doesn't have"
+        return ""
+
     def _stranger(self, exchange: Exchange) -> str:
         """Name an object in the call or its answer that is older than the recording.
 
@@ -133,18 +144,21 @@ class _Player:
         be compared. Returns an empty string if there is no such object.
         """
         given = dict((*exchange.form, *exchange.query, *exchange.path))
-        if exchange.call not in _CREATES:
+        if exchange.call not in _CREATES and not _is_missing(exchange, given):
             controller = exchange.call.partition("/")[0]
             if controller in ("customers", "invoices"):
                 code, id_ = given.get("code"), given.get("id")
                 number = given.get("number") or given.get("invoiceNumber")
-                if code and code not in self.codes and exchange.status < 400:
+                if code and code not in self.codes:
                     return f"the customer {code}"
-                if id_ and id_ not in self.ids and exchange.status < 400:
+                if id_ and id_ not in self.ids.mock:
                     return f"the id {id_}"
-                if number and number not in self.numbers and exchange.status < 400:
+                if number and number not in self.numbers.mock:
                     return f"the invoice {number}"
         root = _tree(exchange.document)
+        taken = None if root is None or root.tag != "error" else _TAKEN.fullmatch(_text(root))
+        if taken is not None and taken[1] not in self.codes:
+            return f"the customer {taken[1]}"
         shown = () if root is None or root.tag != "customers" else root.iterfind("customer")
         strangers = (each.get("code", "") for each in shown if each.get("code", "") not in self.codes)
         return next((f"the customer {code}" for code in strangers), "")
@@ -165,8 +179,8 @@ class _Player:
 
     def _translated(self, name: str, value: str) -> str:
         if name in ("number", "invoiceNumber"):
-            return self.numbers.get(value, value)
-        return self.ids.get(value, value)
+            return self.numbers.mock.get(value, value)
+        return self.ids.mock.get(value, value)
 
     def _differences(self, above: str, theirs: etree._Element, ours: etree._Element) -> Iterator[Difference]:
         path = f"{above}/{theirs.tag}" if above else str(theirs.tag)
@@ -175,18 +189,15 @@ class _Player:
             return
         for name in sorted({*map(str, theirs.attrib), *map(str, ours.attrib)}):
             one, other = theirs.get(name, ""), ours.get(name, "")
-            if name == "id":
-                is_same = theirs.tag == "error" or self._is_known(self.ids, one, other)
-            else:
-                is_same = one == other
-            if not is_same:
+            is_free = name == "id" and theirs.tag == "error"
+            if not is_free and not (self.ids.match(one, other) if name == "id" else one == other):
                 yield Difference(f"{path}/@{name}", one, other)
         # Plans and promotions were created before the recording, so their dates differ.
         is_older = theirs.tag == "createdDatetime" and not _OFFERED.isdisjoint(above.split("/"))
         if not is_older and not self._is_same(str(theirs.tag), _text(theirs), _text(ours)):
             yield Difference(path, _text(theirs), _text(ours))
         for tag in dict.fromkeys(str(each.tag) for each in (*theirs, *ours)):
-            pairs = zip_longest(theirs.iterfind(tag), ours.iterfind(tag))
+            pairs = _pairs([*theirs.iterfind(tag)], [*ours.iterfind(tag)])
             for place, (one_child, other_child) in enumerate(pairs, 1):
                 below = f"{path}/{tag}[{place}]"
                 if one_child is None or other_child is None:
@@ -197,23 +208,32 @@ class _Player:
 
     def _is_same(self, tag: str, one: str, other: str) -> bool:
         if tag == "number":
-            return self._is_known(self.numbers, one, other)
-        if tag in _IDS or tag == "id":
-            return self._is_known(self.ids, one, other)
+            return self.numbers.match(one, other)
+        if tag in _IDS:
+            return self.ids.match(one, other)
         if tag in _OWN:
             return bool(one) == bool(other)
-        if _MOMENT.fullmatch(one) and _MOMENT.fullmatch(other):
-            return abs(datetime.fromisoformat(one) - datetime.fromisoformat(other)) <= _TOLERANCE
-        return _NUMBERED.sub(lambda found: self.numbers.get(found[0], found[0]), one) == other
+        theirs, ours = _moment(one), _moment(other)
+        if theirs and ours and (theirs.tzinfo is None) == (ours.tzinfo is None):
+            return abs(theirs - ours) <= _TOLERANCE
+        return _NUMBERED.sub(lambda found: self.numbers.mock.get(found[0], found[0]), one) == other
 
-    def _is_known(self, known: dict[str, str], one: str, other: str) -> bool:
-        """Return whether the recorded id `one` and the mock's id `other` can belong to the same object.
 
-        If `one` is new, it is mapped to `other`.
+class _Matches:
+    """The mock's values for the recorded ids, or for the recorded numbers."""
+
+    def __init__(self) -> None:
+        self.mock: dict[str, str] = {}
+        self._recorded: dict[str, str] = {}
+
+    def match(self, one: str, other: str) -> bool:
+        """Return whether a recorded value and a value of the mock can belong to the same object.
+
+        If both are new, they belong together from now on.
         """
         if not one or not other:
             return one == other
-        return known.setdefault(one, other) == other
+        return self.mock.setdefault(one, other) == other and self._recorded.setdefault(other, one) == one
 
 
 def catalog_of(exchanges: Iterable[Exchange]) -> dict[str, Any]:
@@ -277,11 +297,41 @@ def _promotion(element: etree._Element) -> dict[str, Any]:
     }
 
 
-def _created(exchange: Exchange) -> Iterator[str]:
-    """Yield the codes of the customers that this call created."""
+def _depends_on_names(exchange: Exchange) -> bool:
+    """Return whether a call searches for names, or shows one page of the customers in their names' order."""
+    given = dict((*exchange.form, *exchange.query, *exchange.path))
+    is_page = not {"page", "perPage"}.isdisjoint(given)
+    is_by_name = given.get("orderBy", "name") in ("", "name", "company")
+    return exchange.status < 400 and (bool(given.get("search")) or (is_page and is_by_name))
+
+
+def _is_unauthorized(exchange: Exchange) -> bool:
+    """Return whether the service refused the caller's credentials, which a recording doesn't have.
+
+    If the gateway refused the service's credentials, the error has an `auxCode`.
+    """
     root = _tree(exchange.document)
-    if exchange.call in _CREATES and exchange.status < 300 and root is not None:
-        yield from (each.get("code", "") for each in root.iterfind("customer"))
+    error = None if root is None else next(root.iter("error"), None)
+    return exchange.status == 401 and (error is None or not error.get("auxCode"))
+
+
+def _codes(exchanges: Iterable[Exchange]) -> set[str]:
+    """Return all codes of the customers created in the recording. An edit may have given them other codes."""
+    codes, ids = set(), set()
+    for exchange in exchanges:
+        root = _tree(exchange.document)
+        is_creation = exchange.call in _CREATES and exchange.status < 300
+        for customer in () if root is None else root.iterfind("customer"):
+            if is_creation or customer.get("id") in ids:
+                codes.add(customer.get("code", ""))
+                ids.add(customer.get("id"))
+    return codes
+
+
+def _is_missing(exchange: Exchange, given: Mapping[str, str]) -> bool:
+    """Return whether the service doesn't know the customer or the invoice (and not an item or a charge)."""
+    is_of_part = not {"itemCode", "itemId", "chargeId"}.isdisjoint(given)
+    return exchange.status == 404 and (not is_of_part or "Customer not found" in exchange.document)
 
 
 def _tree(document: str) -> etree._Element | None:
@@ -289,6 +339,25 @@ def _tree(document: str) -> etree._Element | None:
         return etree.fromstring(document.encode(), etree.XMLParser(resolve_entities=False, no_network=True))
     except etree.XMLSyntaxError:
         return None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _pairs(
+    theirs: list[etree._Element], ours: list[etree._Element]
+) -> Iterator[tuple[etree._Element | None, etree._Element | None]]:
+    """Pair the recorded elements with the mock's by their places, but customers and plans by their codes."""
+    if theirs and ours and theirs[0].tag in _LISTED:
+        coded = {each.get("code"): each for each in ours}
+        matched = [coded.pop(each.get("code"), None) for each in theirs]
+        yield from zip_longest(theirs, [*matched, *coded.values()])
+    else:
+        yield from zip_longest(theirs, ours)
 
 
 def _text(element: etree._Element) -> str:

@@ -4,11 +4,28 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from tallyhook_mock.systems.cheddar.cards import card_type
+
 __all__ = ["Pseudonyms"]
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 # Anything that may be a full card number is replaced, in every field.
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+_MASKED = re.compile(r"(?<=\*)\d{4}(?!\d)")  # the last digits of a card, as an error shows them
+_SHORTEST_CARD = 12  # an error shows a shorter number in full
+# The first digits of a test number of each type of card. No type begins with a 9.
+_STARTS = {
+    "visa": "41111",
+    "mc": "51051",
+    "amex": "37828",
+    "disc": "60111",
+    "diners": "30569",
+    "jcb": "35301",
+    "": "90000",
+}
+# The shortest limits of the fields with names and with other text.
+_LONGEST_NAME = 20
+_LONGEST_TEXT = 255
 
 # Field names without brackets, grouped by how their values are replaced.
 _PEOPLE = frozenset(
@@ -35,11 +52,16 @@ _SECRETS = frozenset(
 _IGNORED = frozenset(("remoteAddress",))
 # The zips that make the simulator fail are not personal data.
 _SIMULATED = re.compile(r"0[1-7]00[0-9]")
+_CODE = re.compile(r"\d{3,4}")
 _AT_LEAST = 3  # shorter names are not replaced in free text
 
 
 class Pseudonyms:
-    """The pseudonyms of one recording."""
+    """The pseudonyms of one recording.
+
+    A value that is refused for its form has a pseudonym that is refused too: one of the same length, or a
+    card number with a wrong check digit.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], str] = {}
@@ -51,21 +73,21 @@ class Pseudonyms:
         if not value:
             return value
         if name in ("ccNumber", "cardNumber"):
-            return self._card(re.sub(r"\D", "", value))
+            return self._card(value)
         if name == "ccLastFour":
             return self._last_fours.get(value) or self._numbered("last four", value, lambda n: f"{n:04d}")
         if name == "firstSix":
             return "411111"
         if name in ("ccCardCode", "ccv"):
-            return "123"
+            return "1234"[: len(value)] if _CODE.fullmatch(value) else re.sub(r"\d", "0", value)
         if name in _IGNORED:
             return "192.0.2.1"
         if name in _SECRETS:
-            return self._numbered("secret", value, lambda n: f"secret-{n}")
+            return self._numbered("secret", value, lambda n: _as_long(f"secret-{n}", value, _LONGEST_TEXT))
         if name in ("referer", "refererHost"):
             host = urlsplit(value).hostname or value if name == "referer" else value
             other = self._numbered("host", host, lambda n: f"host{n}.example")
-            return other if name == "refererHost" else f"https://{other}/"
+            return other if name == "refererHost" else _as_long(f"https://{other}/", value, _LONGEST_TEXT)
         if name in _PEOPLE and not (name == "ccZip" and _SIMULATED.fullmatch(value)):
             return self._person(name, value)
         return self.text(value)
@@ -73,7 +95,8 @@ class Pseudonyms:
     def text(self, text: str) -> str:
         """Return free text with pseudonyms for email addresses, card numbers and all names learned so far."""
         text = _EMAIL.sub(lambda found: self._email(found[0]), text)
-        text = _CARD.sub(lambda found: self._card(re.sub(r"\D", "", found[0])), text)
+        text = _CARD.sub(lambda found: self._card(found[0]), text)
+        text = _MASKED.sub(lambda found: self._last_fours.get(found[0], found[0]), text)
         for name, other in self._names.items():
             text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", other, text)
         return text
@@ -85,8 +108,8 @@ class Pseudonyms:
                 self.value(name, value)
 
     def _person(self, name: str, value: str) -> str:
-        kind = name.removeprefix("cc").lower()
-        other = self._numbered(kind, value, lambda n: f"{kind.title()}{n}"[:20])
+        kind = "taxnumber" if name == "vatNumber" else name.removeprefix("cc").lower()
+        other = self._numbered(kind, value, lambda n: _as_long(f"{kind.title()}{n}", value, _LONGEST_NAME))
         if len(value) >= _AT_LEAST and not value.isdigit():
             self._names.setdefault(value, other)
         return other
@@ -96,9 +119,18 @@ class Pseudonyms:
             return email
         return self._numbered("email", email.casefold(), lambda n: f"person{n}@example.com")
 
-    def _card(self, number: str) -> str:
-        """Return a card number's pseudonym: a valid number of the same length and from the same issuer."""
-        other = self._numbered("card", number, lambda n: _with_check_digit(_start(number), n, len(number)))
+    def _card(self, written: str) -> str:
+        """Return a card number's pseudonym: a number of the same length and type, and as valid as this one.
+
+        If it is too short or has letters, only its digits are replaced, or nothing if it is very short.
+        """
+        number = re.sub(r"[ -]", "", written)
+        if len(number) < _SHORTEST_CARD:
+            return written
+        if number.isascii() and number.isdigit():
+            other = self._numbered("card", number, lambda n: _similar(number, n))
+        else:
+            other = re.sub(r"\d", "0", number)
         self._last_fours.setdefault(number[-4:], other[-4:])
         return other
 
@@ -110,14 +142,18 @@ class Pseudonyms:
         return known
 
 
-def _start(number: str) -> str:
-    """Return the first digits of a well-known test number from the same card issuer."""
-    starts = {"3": "37828", "4": "41111", "5": "51051", "6": "60111"}
-    return starts.get(number[:1], number[:1])
+def _as_long(made: str, value: str, longest: int) -> str:
+    """Return a made-up value, as long as the original if that has more than `longest` characters."""
+    return made.ljust(len(value), "x") if len(value) > longest else made
 
 
-def _with_check_digit(start: str, count: int, length: int) -> str:
-    body = start + str(count).zfill(length - len(start) - 1)
+def _similar(number: str, count: int) -> str:
+    start = _STARTS[card_type(number)]
+    body = start + str(count).zfill(len(number) - len(start) - 1)
+    is_valid = int(number[-1]) == _check_digit(number[:-1])
+    return f"{body}{(_check_digit(body) + (not is_valid)) % 10}"
+
+
+def _check_digit(body: str) -> int:
     doubled = (str(2 * int(digit)) for digit in body[::-2])
-    total = sum(int(digit) for digit in "".join(doubled) + body[-2::-2])
-    return f"{body}{-total % 10}"
+    return -sum(int(digit) for digit in "".join(doubled) + body[-2::-2]) % 10

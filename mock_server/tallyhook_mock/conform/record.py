@@ -17,6 +17,7 @@ from starlette.routing import Route
 from tallyhook_mock.conform.account import Unusable
 from tallyhook_mock.conform.pseudonyms import Pseudonyms
 from tallyhook_mock.connection import HOP_BY_HOP
+from tallyhook_mock.systems.cheddar.api import FORM
 
 __all__ = ["Exchange", "Recorder", "read_recording"]
 
@@ -75,7 +76,7 @@ class Recorder:
             answer = await self._http.request(request.method, url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Response(f"{self._upstream}: {error or type(error).__name__}", 502)
-        is_form = "form" in request.headers.get("content-type", "")
+        is_form = request.headers.get("content-type", FORM).partition(";")[0].strip().lower() == FORM
         self._keep(request.method, below, query, body.decode("utf-8", "replace") if is_form else "", answer)
         kept = {name: value for name, value in answer.headers.items() if name not in _DROPPED}
         return Response(answer.content, answer.status_code, kept)
@@ -89,15 +90,18 @@ class Recorder:
         on_query, in_form = (parse_qsl(each, keep_blank_values=True) for each in (query, form))
         for group in (on_path, on_query, in_form):
             self._pseudonyms.learn((_inner(name), value) for name, value in group)
+        path_kept, query_kept, form_kept = map(self._replaced, (on_path, on_query, in_form))
+        given, kept = [*on_path, *on_query, *in_form], [*path_kept, *query_kept, *form_kept]
+        quoted = {value.strip(): other for (_, value), (_, other) in zip(given, kept, strict=True)}
         exchange = Exchange(
             self._moment(answer),
             method,
             f"{controller}/{action}",
-            self._replaced(on_path),
-            self._replaced(on_query),
-            self._replaced(in_form),
+            path_kept,
+            query_kept,
+            form_kept,
             answer.status_code,
-            self._document(answer.text),
+            self._document(answer.text, quoted),
         )
         with self._file.open("ab") as file:
             file.write(msgspec.json.encode(exchange) + b"\n")
@@ -111,10 +115,11 @@ class Recorder:
             replaced.append((name, self._pseudonyms.value("notes" if is_meta else inner, value)))
         return replaced
 
-    def _document(self, text: str) -> str:
+    def _document(self, text: str, quoted: dict[str, str]) -> str:
         """Return the document with pseudonyms in all text and attributes.
 
-        If the document is not XML, it is treated as free text.
+        If the document is not XML, it is treated as free text. An error may quote a value of the call;
+        `quoted` has the pseudonyms of these values.
         """
         try:
             root = etree.fromstring(text.encode(), _PARSER)
@@ -125,7 +130,10 @@ class Recorder:
         for each in elements:
             parent = each.getparent()
             is_meta = each.tag == "value" and parent is not None and parent.tag == "metaDatum"
-            if each.text and each.text.strip():
+            if each.tag == "error":
+                parts = (each.text or "").split("'")
+                each.text = "'".join(quoted.get(part) or self._pseudonyms.text(part) for part in parts)
+            elif each.text and each.text.strip():
                 each.text = self._pseudonyms.value("notes" if is_meta else str(each.tag), each.text.strip())
             for name, value in each.attrib.items():
                 each.set(name, self._pseudonyms.text(str(value)))
