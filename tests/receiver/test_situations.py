@@ -204,6 +204,48 @@ async def test_a_receiver_that_can_take_no_second_look_leaves_it_to_one_that_can
         assert (record.state, cheddar.content()) == (State.DONE, FIVE)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_second_look_whose_own_request_is_lost_is_followed_by_another(
+    tmp_path: Path, times: int
+) -> None:
+    late: list[Callable[[], httpx.Response]] = []
+
+    def lost(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        return lost_on_the_way(request, apply)
+
+    def through(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("add-charge") and len(late) < times:
+            cheddar.faults[len(cheddar.calls) + 1] = lost if clock.now > START else answer_lost
+        return cheddar(request)
+
+    cheddar, clock = FakeCheddar(), Clock()
+    async with (
+        cheddar.async_client(through=through, retries=0) as client,
+        reviewing(client, tmp_path / "i.sqlite", clock) as receiver,
+    ):
+
+        async def look_until(is_over: Callable[[Any], bool]) -> None:
+            for _ in range(25):
+                clock.advance(minutes=1)
+                await receiver.look_again()
+                if is_over(await record_of(receiver)):
+                    return
+
+        body = cheddar.hook()
+        assert (await receiver.handle("POST", signed(body), body)).status == 200
+        cheddar.billed_charges.clear()  # a look adds the charge again
+        await look_until(lambda record: bool(cheddar.billed_charges))
+        assert cheddar.content() == FIVE
+        for arrive in late:
+            arrive()
+        assert cheddar.content() == FIVE * (times + 1)
+        await look_until(lambda record: record.due is None)
+        assert cheddar.content() == FIVE
+        record = await record_of(receiver)
+        assert (record.state, record.due) == (State.DONE, None)
+
+
 @pytest.mark.parametrize("why", ["a changed charge", "no answers"])
 async def test_that_a_second_look_asks_a_person_is_not_lost(file_store: FileStore, why: str) -> None:
     """If the inbox can't store it, for example because the disk is full, another look asks again."""
