@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way, signed
 from tests.receiver.conftest import FileStore, Store
 
@@ -891,6 +893,33 @@ async def test_standard_webhooks(prefix: str, tmp_path: Path) -> None:
         ("msg_2", "svix", {"amount": 5}),
     ]
     assert all(event.at is not None for event in seen)
+
+
+@pytest.mark.parametrize("type_of_key", [str, str.encode])
+@pytest.mark.parametrize("signer", ["secret", "private"])
+async def test_standard_webhooks_with_keys_of_both_kinds(
+    signer: str, type_of_key: Callable[[str], str | bytes]
+) -> None:
+    """A sender moves from a shared secret to a key pair, or back."""
+    from tallyhook import signing
+
+    seed = bytes(range(32))
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    named = [("whsec_", seed), ("whsk_", seed), ("whpk_", public)]
+    secret, private, shared = (prefix + b64encode(key).decode() for prefix, key in named)
+    keys = [type_of_key(key) for key in (shared, secret)]
+    receiver = Receiver(StandardWebhooks("svix", keys), inbox=":memory:")
+    receiver.on("invoice.paid", source="svix")(lambda event: None)
+    body = b'{"type": "invoice.paid"}'
+    scheme, key = (signing.STANDARD_V1, secret) if signer == "secret" else (signing.STANDARD_V1A, private)
+    async with listening(receiver) as post:
+        headers = scheme.sign(body, key, id="msg_1", at=datetime.now(UTC))
+        assert (await post(body, headers)).status_code == 200
+        assert (await post(body + b" ", headers)).status_code == 401
+        headers = scheme.sign(body, key, id="msg_2", at=datetime.now(UTC) - timedelta(minutes=6))
+        assert (await post(body, headers)).status_code == 401
+    with pytest.raises(ValueError, match="24 to 64 bytes"):
+        StandardWebhooks("svix", [shared, type_of_key("whsec_AAEC")])
 
 
 async def test_a_shared_key() -> None:
