@@ -230,6 +230,32 @@ async def test_a_review_that_the_end_cuts_off_is_resumed(
     assert [charge["eachAmount"] for charge in sorted(cheddar.billed_charges, key=str)] == ["5.00", "-3.00"]
 
 
+async def test_a_charge_that_a_time_limit_cuts_off_is_not_left_to_another_receiver_at_once(
+    shared_store: Store, cheddar: FakeCheddar
+) -> None:
+    """Its request may still be on its way, so the lease is not released."""
+
+    async def slowly(request: Any) -> Any:
+        answer = cheddar(request)
+        if cheddar.calls == ["get", "add-charge"]:
+            await asyncio.sleep(60)  # applied, but never answered
+        return answer
+
+    async with cheddar.async_client(through=slowly) as client:
+        options: dict[str, Any] = {"inbox": shared_store.inbox(), "handle_within": 1.5}
+        async with (
+            Receiver(Cheddar("ACME", KEY, client), **options) as cut,
+            Receiver(Cheddar("ACME", KEY, client), inbox=shared_store.inbox()) as heir,
+        ):
+            for receiver in (cut, heir):
+                receiver.review(lambda review: review.charge("A", 5))
+            assert [(await deliver(receiver, cheddar.hook())).status for receiver in (cut, heir)] == [503] * 2
+            assert cheddar.calls == ["get", "add-charge"]
+            shared_store.advance(seconds=61)
+            assert (await deliver(heir, cheddar.hook())).status == 200
+    assert len(cheddar.billed_charges) == 1
+
+
 async def test_another_receiver_follows_one_that_is_not_heard_of(
     make: Make, cheddar: FakeCheddar, shared_store: Store
 ) -> None:
@@ -275,6 +301,21 @@ async def test_a_receiver_that_stood_still_past_its_lease_sends_nothing(
     assert (cheddar.billed_items["GB"], cheddar.paid) == (3, False)
     assert (await deliver(receiver, cheddar.hook())).status == 200
     assert (cheddar.billed_items["GB"], cheddar.paid) == (15, True)
+
+
+async def test_a_receiver_that_has_renewed_its_lease_sends_what_was_declared(
+    make: Make, cheddar: FakeCheddar
+) -> None:
+    receiver = make(lease=2)
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        await asyncio.sleep(2.5)
+        review.set_quantity("GB", 15)
+        review.charge("A", 5)
+
+    assert (await deliver(receiver, cheddar.hook())).status == 200
+    assert (cheddar.billed_items["GB"], len(cheddar.billed_charges)) == (15, 1)
 
 
 async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared_store: Store) -> None:

@@ -136,6 +136,20 @@ async def test_what_is_unresolved_is_not_done(inbox: Inbox) -> None:
     assert (await inbox.claim(letter("k1"), "me", 60)) == Claim(mine=True, state=State.UNRESOLVED)
 
 
+@pytest.mark.parametrize("state", [State.UNRESOLVED, State.FAILED, State.WAITING])
+async def test_what_a_second_look_finds_unresolved_is_no_longer_done(inbox: Inbox, state: State) -> None:
+    """Else its next delivery would be acknowledged before a person has decided."""
+    now, other = datetime(2030, 1, 1, tzinfo=UTC), letter("k1", body=b"other")
+    for each in (other, LETTER):
+        await inbox.claim(each, "me", 60)
+        await inbox.plan("k1", "me", now, now)
+        await inbox.finish("k1", "me", State.DONE)
+    assert await inbox.claim_due(now, "you", 60) is not None
+    await inbox.finish("k1", "you", state, ends_look=True)
+    assert (await inbox.claim(other, "me", 60)).state is State.DONE
+    assert await inbox.claim(LETTER, "me", 60) == Claim(mine=True, state=state)
+
+
 @pytest.mark.parametrize("due", [None, datetime(2030, 3, 18, tzinfo=UTC)])
 async def test_a_person_decides_about_what_is_unresolved(
     inbox: Inbox, store: Store, due: datetime | None

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from tests.cheddar import KEY, Clock, FakeCheddar, answer_lost, signed
 from tests.receiver.conftest import FileStore, Store
-from tests.receiver.letters import ADDING, letter
+from tests.receiver.letters import ADDING, adding, letter
 
 from tallyhook.review import Outcome, Review, Standing
 from tallyhook.review.journal import (
@@ -208,6 +208,39 @@ def test_a_person_resolves(
     assert run(url, "resolve", key, "--accept").returncode == 1  # it is no longer unresolved
 
 
+@pytest.mark.parametrize("is_verified", [True, False])
+@pytest.mark.parametrize(
+    ("closing", "number"),
+    [
+        ([Added(number=3, charge_id="c3")], 2),
+        ([Refused(number=3), Added(number=2, charge_id="c2")], 1),
+        ([Resolved(number=3), Resolved(number=2, charge_id="c2")], 1),
+        ([], 3),
+    ],
+)
+def test_a_decision_is_about_the_last_request_whose_outcome_is_unknown(
+    run: Run, shared_store: Store, closing: list[Entry], number: int, is_verified: bool
+) -> None:
+    key, url = "abcd" * 16, shared_store.url
+
+    async def fill() -> None:
+        inbox = shared_store.inbox()
+        await inbox.open()
+        await inbox.claim(letter(key, body=FakeCheddar().hook()), "me", 60)
+        verified = [Verified(at=datetime(2030, 3, 1, tzinfo=UTC))] if is_verified else []
+        for entry in (adding(1), adding(2), adding(3), *verified, *closing):
+            await inbox.append(key, "me", entry)
+        await inbox.finish(key, "me", State.UNRESOLVED)
+        await inbox.close()
+
+    asyncio.run(fill())
+    then = "the receiver looks at its invoice again" if is_verified else "the next delivery continues"
+    assert run(url, "resolve", key, "--never-added").stdout == f"{key[:16]} is resolved: {then}\n"
+    shown = json.loads(run(url, "show", key, "--json").stdout)
+    assert shown["state"] == ("done" if is_verified else "waiting")
+    assert (shown["journal"][-1]["type"], shown["journal"][-1]["number"]) == ("resolved", number)
+
+
 @pytest.mark.parametrize(
     "refused", ["INSERT ON journal", "UPDATE OF due ON hooks", "UPDATE ON hooks WHEN NEW.state = 'done'"]
 )
@@ -308,6 +341,7 @@ def test_a_decision_whose_command_is_killed_is_made_or_can_be_made_again(
     assert cheddar.content() == [("A", "1", Decimal(used[-1]), "")]
     (hook,) = json.loads(run(url, "list", "--json").stdout)
     assert hook["state"] == "done"
+    assert asked_by == "the review" or hook["due"] is None
     receiver.close()
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way, signed
 from tests.receiver.conftest import FileStore, Store
 
@@ -202,6 +204,48 @@ async def test_a_receiver_that_can_take_no_second_look_leaves_it_to_one_that_can
             if (record := await record_of(able)).due is None:
                 break
         assert (record.state, cheddar.content()) == (State.DONE, FIVE)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_second_look_whose_own_request_is_lost_is_followed_by_another(
+    tmp_path: Path, times: int
+) -> None:
+    late: list[Callable[[], httpx.Response]] = []
+
+    def lost(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        return lost_on_the_way(request, apply)
+
+    def through(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("add-charge") and len(late) < times:
+            cheddar.faults[len(cheddar.calls) + 1] = lost if clock.now > START else answer_lost
+        return cheddar(request)
+
+    cheddar, clock = FakeCheddar(), Clock()
+    async with (
+        cheddar.async_client(through=through, retries=0) as client,
+        reviewing(client, tmp_path / "i.sqlite", clock) as receiver,
+    ):
+
+        async def look_until(is_over: Callable[[Any], bool]) -> None:
+            for _ in range(25):
+                clock.advance(minutes=1)
+                await receiver.look_again()
+                if is_over(await record_of(receiver)):
+                    return
+
+        body = cheddar.hook()
+        assert (await receiver.handle("POST", signed(body), body)).status == 200
+        cheddar.billed_charges.clear()  # a look adds the charge again
+        await look_until(lambda record: bool(cheddar.billed_charges))
+        assert cheddar.content() == FIVE
+        for arrive in late:
+            arrive()
+        assert cheddar.content() == FIVE * (times + 1)
+        await look_until(lambda record: record.due is None)
+        assert cheddar.content() == FIVE
+        record = await record_of(receiver)
+        assert (record.state, record.due) == (State.DONE, None)
 
 
 @pytest.mark.parametrize("why", ["a changed charge", "no answers"])
@@ -849,6 +893,33 @@ async def test_standard_webhooks(prefix: str, tmp_path: Path) -> None:
         ("msg_2", "svix", {"amount": 5}),
     ]
     assert all(event.at is not None for event in seen)
+
+
+@pytest.mark.parametrize("type_of_key", [str, str.encode])
+@pytest.mark.parametrize("signer", ["secret", "private"])
+async def test_standard_webhooks_with_keys_of_both_kinds(
+    signer: str, type_of_key: Callable[[str], str | bytes]
+) -> None:
+    """A sender moves from a shared secret to a key pair, or back."""
+    from tallyhook import signing
+
+    seed = bytes(range(32))
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    named = [("whsec_", seed), ("whsk_", seed), ("whpk_", public)]
+    secret, private, shared = (prefix + b64encode(key).decode() for prefix, key in named)
+    keys = [type_of_key(key) for key in (shared, secret)]
+    receiver = Receiver(StandardWebhooks("svix", keys), inbox=":memory:")
+    receiver.on("invoice.paid", source="svix")(lambda event: None)
+    body = b'{"type": "invoice.paid"}'
+    scheme, key = (signing.STANDARD_V1, secret) if signer == "secret" else (signing.STANDARD_V1A, private)
+    async with listening(receiver) as post:
+        headers = scheme.sign(body, key, id="msg_1", at=datetime.now(UTC))
+        assert (await post(body, headers)).status_code == 200
+        assert (await post(body + b" ", headers)).status_code == 401
+        headers = scheme.sign(body, key, id="msg_2", at=datetime.now(UTC) - timedelta(minutes=6))
+        assert (await post(body, headers)).status_code == 401
+    with pytest.raises(ValueError, match="24 to 64 bytes"):
+        StandardWebhooks("svix", [shared, type_of_key("whsec_AAEC")])
 
 
 async def test_a_shared_key() -> None:

@@ -83,7 +83,7 @@ class Application:
         if is_second_look and ledger.declaration is not None:
             self.declaration = ledger.declaration
         self.sending = Sending(self.reading, self.declaration, unknown_for, make_mark if marks else str)
-        self._began_unknown = ledger.look_again and not is_second_look
+        self._began_unknown = ledger.has_sent if is_second_look else ledger.look_again
 
     def check(self) -> None:
         """Raise NoAnswer if the next request's journal entry is too old.

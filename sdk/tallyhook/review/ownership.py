@@ -63,7 +63,7 @@ class Ledger:
         self.accepted: Asked | None = None  # what a person has accepted
         self._asked: Asked | None = None
         self.gone_at: datetime | None = None  # when the invoice was missing; None once it was seen again
-        self.look_again = False
+        self.has_sent = False  # whether requests were sent since the last Verified entry
         self._is_look_due = False  # `look_again` of the last Verified entry
         self._addings: dict[int, Adding] = {}
         self._began: dict[int, timedelta] = {}  # number of the Adding entry -> its time, as `_waited`
@@ -93,11 +93,11 @@ class Ledger:
                 self.gone_at = None
                 self._sets += [(item, value, self._waited) for item, value in entry.quantities.items()]
                 self._deletions |= dict.fromkeys(entry.deletions, self._waited)
-                self.look_again |= bool(entry.quantities or entry.deletions)
+                self.has_sent |= bool(entry.quantities or entry.deletions)
             case Adding(number=number):
                 self._addings[number] = entry
                 self._began[number] = self._waited
-                self.look_again = True
+                self.has_sent = True
             case Added(number=number, charge_id=charge_id):
                 self._numbers[charge_id] = number
                 self._marked[number] = self._marked.get(number, False) or entry.marked
@@ -117,11 +117,11 @@ class Ledger:
                 self._numbers[charge_id] = number
             case Running():
                 self._run = self._waited
-                self.look_again = True
+                self.has_sent = True
             case Verified():
                 if not (entry.look_again or self._is_look_due):  # all requests so far were answered
                     self._sets, self._deletions, self._run = [], {}, None
-                self.look_again = self._is_look_due = entry.look_again
+                self.has_sent, self._is_look_due = False, entry.look_again
             case Gone():
                 self.gone_at = entry.at
 
@@ -130,6 +130,11 @@ class Ledger:
         before = tuple(found.charge.id for found in charges_of(document) if not found.invoice.is_paid)
         number = max(self._addings, default=0) + 1
         return Adding(number=number, charge=charge, before=before, mark=mark, at=at)
+
+    @property
+    def look_again(self) -> bool:
+        """Whether the invoice needs a second look, because the outcome of a request may be unknown."""
+        return self.has_sent or self._is_look_due
 
     # Time
 
