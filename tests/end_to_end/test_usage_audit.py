@@ -303,6 +303,62 @@ def test_what_can_not_be_brought_about_is_told(stage: Stage, journal: FileJourna
     assert len(stage.fusebill.get_draft_invoices()) == 1
 
 
+@pytest.mark.parametrize(
+    ("system", "moment", "impossible", "problem"),
+    [
+        ("cheddar", DAY, "8.00001", "at most 4 decimals"),
+        ("cleverbridge", EVE, "5.5", "must be a whole number"),
+        ("chargemonk", EVE, "5.555", "at most 2 decimals"),
+        ("chargemonk", EVE, "2", "3 is already charged and can't be reduced"),
+    ],
+)
+def test_an_impossible_quantity_is_refused_before_anything_is_sent(
+    stage: Stage, journal: FileJournal, system: str, moment: str, impossible: str, problem: str
+) -> None:
+    """So the right quantity needn't wait for a request that may still arrive."""
+    stage.server.advance_to(moment)
+    if impossible == "2":
+        stage.chargemonk.add_charge("mill", "blocks, up to today", "1.00", quantity=3)
+    for is_dry in (True, False):
+        (refused,) = [
+            each
+            for each in stage.audit(journal, Decimal(impossible), dry_run=is_dry)
+            if each.window.system == system
+        ]
+        assert (refused.standing, problem in refused.problem) == (Standing.FAILED, True)
+        assert not journal.entries(refused.window.key)
+    assert all(each.is_good for each in stage.audit(journal) if each.window.system == system)
+    stage.server.advance_to(DAY)
+    assert stage.bills()[system] == ["58.00"]
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("system", ["fusebill", "cleverbridge", "chargemonk"])
+def test_beside_an_impossible_quantity_no_other_is_set(
+    stage: Stage, journal: FileJournal, system: str, is_first: bool
+) -> None:
+    stage.server.advance_to(DAY if system == "fusebill" else EVE)
+    possible, impossible = {"blocks": "9"}, {"other": "5.55555"}
+    tried: dict[str, System] = {
+        "fusebill": Fusebill(stage.fusebill, {"blocks": "GB25", "other": "SEATS"}),
+        "cleverbridge": Cleverbridge(stage.cleverbridge, ["S1001"], {"blocks": 2, "other": 1}),
+        "chargemonk": Chargemonk(
+            stage.chargemonk, {"mill": END}, {"blocks": Decimal("1.00"), "other": Decimal("1.00")}
+        ),
+    }
+
+    def usage(audit: Audit) -> None:
+        for item, quantity in (impossible | possible if is_first else possible | impossible).items():
+            audit.set_quantity(item, quantity)
+
+    (outcome,) = apply(usage, [tried[system]], journal, now=stage.now)
+    assert outcome.standing is Standing.FAILED
+    assert not journal.entries(outcome.window.key)
+    assert all(each.is_good for each in stage.audit(journal) if each.window.system == system)
+    stage.server.advance_to(DAY)
+    assert stage.bills()[system] == ["58.00"]
+
+
 def test_what_adds_needs_a_journal(stage: Stage) -> None:
     stage.server.advance_to(EVE)
     outcomes = stage.audit(None)

@@ -47,6 +47,12 @@ class System(Protocol):
         Raises LookupError if the window is already billed.
         """
 
+    def check(self, window: Window, change: Change) -> None:
+        """Raise AuditFailed or ValueError if an item can't be set to its declared quantity.
+
+        This changes nothing. All changes are checked before the first is written.
+        """
+
     def write(self, window: Window, change: Change) -> None:
         """Set one item to its declared quantity. Raises AuditFailed if that is impossible."""
 
@@ -225,11 +231,13 @@ class _Application:
                 return self.outcome(Standing.SET)
             closed = f"closed at {window.closes:%Y-%m-%d %H:%M}: a change now would not be on this bill"
             return self.outcome(Standing.LATE, problem=closed)
-        if dry_run:
-            return self.outcome(Standing.DRY_RUN)
-        if self._may_change(audit):
+        if not dry_run and self._may_change(audit):
             problem = "an earlier request may still arrive; run it again later"
             return self.outcome(Standing.UNKNOWN, problem=problem)
+        for change in self.changes:
+            self.system.check(window, change)
+        if dry_run:
+            return self.outcome(Standing.DRY_RUN)
         if self.changes:
             written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
             self.journal.append(Declared(window=window.key, at=self.now(), quantities=written))

@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import TypeVar
 
 from tallyhook import chargemonk, cleverbridge, fusebill, money
+from tallyhook._call import Call
 from tallyhook.audit.outcome import AuditFailed, Change
 from tallyhook.audit.window import Kind, Window
+from tallyhook.chargemonk.calls import add_charge
 from tallyhook.cheddar.client import Client as CheddarClient
 from tallyhook.cheddar.models import Customer
 from tallyhook.errors import APIError, DecodeError, Error, NotFound
@@ -68,6 +70,9 @@ class Cheddar:
             )
             found[name] = Decimal(0) if shown is None else shown.was
         return found
+
+    def check(self, window: Window, change: Change) -> None:
+        money.quantity(change.after)
 
     def write(self, window: Window, change: Change) -> None:
         code = self._items[change.item]
@@ -153,15 +158,12 @@ class Fusebill:
         draft = self._draft(window)
         return {name: self._on(draft, code)[1] for name, code in self._items.items()}
 
+    def check(self, window: Window, change: Change) -> None:
+        self._wish(self._draft(window), change)
+
     def write(self, window: Window, change: Change) -> None:
         draft = self._draft(window)
-        charge, _ = self._on(draft, self._items[change.item])
-        if charge is None or charge.id is None:
-            raise AuditFailed(
-                f"{change.item} is not on draft {draft.id}, and a charge can't be added to a draft"
-            )
-        wish = fusebill.ChargeChange(charge.id, quantity=change.after)
-        self._client.change_draft_invoice(draft, wish)
+        self._client.change_draft_invoice(draft, self._wish(draft, change))
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
         posted = self._client.post_draft_invoice(int(window.invoice))
@@ -180,6 +182,14 @@ class Fusebill:
             return self._client.get_draft_invoice(int(window.invoice))
         except NotFound:
             raise LookupError(f"draft {window.invoice} is gone or already posted") from None
+
+    def _wish(self, draft: fusebill.DraftInvoice, change: Change) -> fusebill.ChargeChange:
+        charge, _ = self._on(draft, self._items[change.item])
+        if charge is None or charge.id is None:
+            raise AuditFailed(
+                f"{change.item} is not on draft {draft.id}, and a charge can't be added to a draft"
+            )
+        return fusebill.ChargeChange(charge.id, quantity=change.after)
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
@@ -260,9 +270,11 @@ class Cleverbridge:
             found[name] = Decimal(quantity)
         return found
 
-    def write(self, window: Window, change: Change) -> None:
+    def check(self, window: Window, change: Change) -> None:
         if change.after != change.after.to_integral_value():
             raise AuditFailed(f"{change.item}: a quantity must be a whole number here, not {change.after:f}")
+
+    def write(self, window: Window, change: Change) -> None:
         subscription = self._subscription(window)
         item = subscription.item(self._items[change.item])
         self._client.update_subscription_item(subscription, item, int(change.after), generate_mail=False)
@@ -346,12 +358,18 @@ class Chargemonk:
             for name in self._items
         }
 
+    def check(self, window: Window, change: Change) -> None:
+        self._charge(window, change)
+
     def write(self, window: Window, change: Change) -> None:
+        self._client.send(self._charge(window, change))
+
+    def _charge(self, window: Window, change: Change) -> Call[None]:
         before = change.before or Decimal(0)
         more = money.total((change.after, before.copy_negate()))
         if more < 0:
             raise AuditFailed(f"{change.item}: {before:f} is already charged and can't be reduced")
-        self._client.add_charge(
+        return add_charge(
             window.account,
             f"{_mark(change.item)}{window.end:%Y-%m-%d}",
             self._items[change.item],
