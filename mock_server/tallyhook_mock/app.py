@@ -1,7 +1,9 @@
 """Builds the mock's ASGI application: the billing systems' APIs, the control API and the console."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
+from starlette.requests import ClientDisconnect
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -55,7 +57,8 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         return next(app for serves, app in faces if serves(path))
 
     async def whole(scope: Scope, receive: Receive, send: Send) -> None:
-        with exact():
+        # A client that leaves within its request gets no answer.
+        with exact(), suppress(ClientDisconnect):
             await chosen(scope)(scope, receive, send)
 
     return whole

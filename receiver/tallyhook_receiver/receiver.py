@@ -223,7 +223,10 @@ class Receiver:
         """
         if self._is_closing:
             raise InboxUnavailable("the receiver is closing")
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError("the receiver runs on asyncio only, and this is another event loop") from None
         if self._loop is loop and self._process == os.getpid():
             return self._context
         if self._loop is not None and self._process != os.getpid():

@@ -1,7 +1,10 @@
 """What a client gets when an API breaks: a 500 in the system's own format, and a mock that goes on."""
 
+import socket
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -103,3 +106,29 @@ def test_a_call_that_breaks(
     assert [record.exc_info is not None for record in caplog.records] == [True]
     after = call(server)
     assert (after.status_code, after.content) == (200, before.content)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/xml/customers/new/productCode/LANTERN",
+        "/subscription/renewsubscription",
+        "/v1/customers",
+        "/createCustomer",
+        "/_mock/clock",
+        "/console/clock/advance",
+    ],
+)
+def test_a_client_that_leaves_within_its_request(
+    server: Server, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = cheddar(server).content
+    place = urlsplit(server.url)
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 99\r\n"
+        access = b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode()
+        connection.sendall(f"{head}Authorization: Basic {access}\r\n\r\n{{".encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert cheddar(server).content == before
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -2,8 +2,13 @@
 
 import shutil
 import subprocess
+import threading
+import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,6 +31,61 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def command(server: Server) -> Command:
     return Command(server.url)
+
+
+def test_what_a_listener_answers_does_not_control_the_terminal(
+    server: Server, command: Command, tmp_path: Path
+) -> None:
+    hostile = "\x1b]0;title\x07\x1b[2J\x9b2J\u202e\r\x08 [/b]".encode()
+    with answering(hostile) as url:
+        server.listen(url, ["newSubscription"])
+        Api(server).subscribe("\u202eida [/b]")
+        server.settle()
+        (hook,) = command.gives("hooks", "list")
+        again = ("hooks", "replay", hook["id"])
+        assert command.gives("hooks", "show", hook["id"])["deliveries"][0]["attempts"][0]["answer"]
+        for arguments in (
+            ("hooks", "show", hook["id"]),
+            ("hooks", "show", hook["id"], "--json"),
+            ("hooks", "list"),
+            again,
+            ("customers",),
+            ("customers", "--json"),
+            ("calls",),
+        ):
+            done = run(*arguments, mock=server.url)
+            said = done.stdout + done.stderr
+            assert "Traceback" not in said
+            assert {letter for letter in said if unicodedata.category(letter) in ("Cc", "Cf")} <= {
+                "\n",
+                "\t",
+            }, arguments
+        assert "]0;title" in run("hooks", "show", hook["id"], mock=server.url).stdout
+
+
+@contextmanager
+def answering(content: bytes) -> Iterator[str]:
+    """A listener that refuses every hook with these bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(500)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.server_port}/hooks"
+        finally:
+            listener.shutdown()
+            thread.join()
 
 
 def test_the_clock_is_shown_moved_and_switched(server: Server, command: Command) -> None:

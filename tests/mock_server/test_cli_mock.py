@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -103,6 +104,36 @@ def test_the_collector_of_a_process_that_only_serves_seldom_looks_at_everything(
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[0].split() == ["100"]
+
+
+def test_brackets_in_a_catalogue_are_only_text(tmp_path: Path) -> None:
+    """rich would take them for markup: drop them from a secret, or fail at a closing one."""
+    file = tmp_path / "catalog.toml"
+    file.write_text(
+        '[[users]]\nemail = "a@b.example"\npassword = "x"\n[product]\ncode = "[b]ONE[/i]"\n'
+        'secret = "s[red]ecret[/q]"\n[[product.plans]]\ncode = "[u]P"\nname = "P"\n'
+        '[[product.listeners]]\nurl = "http://127.0.0.1:9/[hooks]"\n'
+    )
+    with running("--catalog", str(file)) as banner:
+        for written in ("[b]ONE[/i] ([u]P)", "secret s[red]ecret[/q]", "http://127.0.0.1:9/[hooks]"):
+            assert written in banner
+
+
+def test_what_a_client_asks_for_does_not_control_the_terminal() -> None:
+    """Any page in a browser can make the browser ask."""
+    command = [*COMMAND, "mock", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        banner = ""
+        while "╰" not in banner:
+            banner += process.stdout.readline()
+        control = "%1b]0;title%07%1b[2J%c2%9b2J%e2%80%ae%0d"
+        for path in (f"/xml/{control}/x", f"/xml/customers/get/productCode/ACME/code/{control}"):
+            httpx.get(f"{root(banner)}{path}", auth=("ops@example.com", "cheddar"))
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+    assert "]0;title" in said
+    assert {letter for letter in said if unicodedata.category(letter) in ("Cc", "Cf")} == {"\n"}
 
 
 def test_a_catalogue_a_start_and_a_frozen_clock(tmp_path: Path) -> None:

@@ -134,6 +134,10 @@ def test_the_command_reads_what_was_saved(tmp_path: Path, monkeypatch: pytest.Mo
     keys.write_text(f"{OTHER}\n{KEY}\n")
     assert command.says(*asked) == "The signature is right, made with key 2.\n"
 
+    headers.write_text(f"X-CG-SIGNATURE: {sign(BODY, KEY)}\nX-CG-TOKEN: \x1b]0;title\x07\x9b2J\u202e\n")
+    told = run("verify", str(body), "--key", KEY, "--headers", str(headers)).stdout
+    assert "it says \ufffd]0;title\ufffd\ufffd2J\ufffd, the MD5 is" in told
+
     headers.write_text("nothing")
     for wrong, complaint in (
         ((str(body),), "--signature or --headers is required"),

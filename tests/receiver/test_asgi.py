@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -165,6 +166,21 @@ def test_does_not_start_without_an_inbox(tmp_path: Path) -> None:
     with contextlib.suppress(SystemExit):
         server.run()
     assert not server.started
+
+
+def test_a_server_on_trio_is_told_why_it_cannot_start(receiver: Receiver) -> None:
+    told: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    trio.run(receiver.asgi, {"type": "lifespan"}, receive, send)
+    (failed,) = told
+    assert failed["type"] == "lifespan.startup.failed"
+    assert "asyncio only" in failed["message"]
 
 
 def test_many_senders_at_once(receiver: Receiver, port: int) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from tallyhook_mock.cli.cells import moment, state
 from tallyhook_mock.cli.remote import Remote, customer_argument, mock_option, path, product_option
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, Group, fail, json_option
-from tallyhook_receiver.cli.output import grid, print_json, say, table
+from tallyhook_receiver.cli.output import echo, grid, print_json, say, table
 
 __all__ = ["bill", "charge", "invoice", "run", "usage"]
 
@@ -156,7 +156,7 @@ def bill(customer: str, within: str, product: str | None, url: str, as_json: boo
     print_invoice(remote, code, customer, done["invoice"], as_json=as_json)
     if done["state"] == "held":
         why = f"its hook is not acknowledged; `tallyhook hooks list --customer {customer}` shows the answers"
-        click.echo(f"tallyhook: the invoice is held: {why}", err=True)
+        echo(f"tallyhook: the invoice is held: {why}", err=True)
     if done["state"] != "paid":
         sys.exit(BAD)
 

@@ -1,6 +1,5 @@
 """`tallyhook calls`: show the calls to a mock's billing APIs, and the answers."""
 
-import json
 import sys
 import time
 from typing import Any
@@ -12,7 +11,7 @@ from tallyhook_mock.cli.cells import moment
 from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import Remote, mock_option, product_option
 from tallyhook_receiver.cli.command import Command, json_option
-from tallyhook_receiver.cli.output import print_json, say, table
+from tallyhook_receiver.cli.output import json_text, print_json, say, table
 
 __all__ = ["calls"]
 
@@ -79,7 +78,7 @@ def _follow(
             for call in found:
                 after = max(after, call["number"])
                 if as_json:
-                    click.echo(json.dumps(call, ensure_ascii=False))
+                    click.echo(json_text(call))
                 else:
                     say(Text("  ").join(_row(call)))
             sys.stdout.flush()

@@ -14,7 +14,7 @@ import click
 from tallyhook_mock.cli.remote import trust
 from tallyhook_mock.duration import parse_duration
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
-from tallyhook_receiver.cli.output import print_json
+from tallyhook_receiver.cli.output import echo, print_json
 
 if TYPE_CHECKING:
     from tallyhook_mock.conform.hooks import Listener
@@ -352,7 +352,7 @@ def _report(
     if as_json:
         print_json([_plain(verdict) for verdict in verdicts])
     else:
-        click.echo(report.as_text(verdicts), nl=False)
+        echo(report.as_text(verdicts), end="")
     if any(verdict.outcome is report.Outcome.DIFFERENT for verdict in verdicts):
         sys.exit(BAD)
 

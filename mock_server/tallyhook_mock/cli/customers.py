@@ -18,7 +18,7 @@ from tallyhook_mock.cli.remote import (
     stripped,
 )
 from tallyhook_receiver.cli.command import USAGE, Group, fail, json_option
-from tallyhook_receiver.cli.output import print_json, table
+from tallyhook_receiver.cli.output import echo, print_json, table
 
 __all__ = ["customers"]
 
@@ -283,7 +283,7 @@ def _print(remote: Remote, code: str, product: str, as_json: bool) -> None:
         print_json(shown)
         return
     coming = f"; the next bill is on {moment(at)} UTC" if (at := shown["billingDatetime"]) else ""
-    click.echo(f"{code} is on plan {shown['plan']} of {product}{coming}, {shown['current'] or '0.00'} so far")
+    echo(f"{code} is on plan {shown['plan']} of {product}{coming}, {shown['current'] or '0.00'} so far")
 
 
 def _row(each: dict[str, Any]) -> tuple[str | Text, ...]:

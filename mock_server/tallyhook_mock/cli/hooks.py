@@ -16,7 +16,7 @@ from tallyhook_mock.cli.completion import customer_codes, hook_ids, hook_types
 from tallyhook_mock.cli.outcome import answered, report
 from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option, say_more
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, Group, fail, json_option
-from tallyhook_receiver.cli.output import grid, print_json, say, table
+from tallyhook_receiver.cli.output import echo, grid, json_text, print_json, say, table
 
 __all__ = ["hooks", "trigger"]
 
@@ -133,7 +133,7 @@ def show(name: str, body: bool, url: str, as_json: bool) -> None:
     for delivery in hook["deliveries"]:
         _show(delivery)
     if body:
-        click.echo(f"\n{json.dumps(hook['json'], indent=2, ensure_ascii=False)}")
+        click.echo(f"\n{json_text(hook['json'], 2)}")
 
 
 @hooks.command()
@@ -168,7 +168,7 @@ def cancel(name: str, url: str, as_json: bool) -> None:
         print_json(done)
     else:
         what = "is canceled: it no longer holds an invoice"
-        click.echo(f"{short(hook['id'])} {hook['type']} about {hook['customer']} {what}")
+        echo(f"{short(hook['id'])} {hook['type']} about {hook['customer']} {what}")
 
 
 @hooks.command()
@@ -378,15 +378,15 @@ def _deliveries(hook: Mapping[str, Any]) -> Text:
 def _show(delivery: Mapping[str, Any]) -> None:
     coming = f", next at {moment(delivery['nextAt'])}" if delivery["nextAt"] else ""
     replay = ", a replay" if delivery["isReplay"] else ""
-    click.echo(f"\nto {delivery['listener']}: {delivery['state']}{coming}{replay}")
+    echo(f"\nto {delivery['listener']}: {delivery['state']}{coming}{replay}")
     for number, attempt in enumerate(delivery["attempts"], 1):
         fault = f" ({attempt['fault']})" if attempt["fault"] else ""
         took = f"{attempt['seconds'] * 1000:,.0f} ms"
-        click.echo(f"  {number}. {moment(attempt['at'])}  {_answer(attempt)}  {took}{fault}")
+        echo(f"  {number}. {moment(attempt['at'])}  {_answer(attempt)}  {took}{fault}")
         for header, value in attempt["headers"].items():
-            click.echo(f"     > {header}: {value}")
+            echo(f"     > {header}: {value}")
         if attempt["status"] is not None and attempt["answer"]:
-            click.echo(f"     < {attempt['answer'][:500]}")
+            echo(f"     < {attempt['answer'][:500]}")
 
 
 def _answer(attempt: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 from tallyhook_mock.cli.completion import hook_types
 from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option
 from tallyhook_receiver.cli.command import USAGE, Command, fail, json_option
-from tallyhook_receiver.cli.output import say
+from tallyhook_receiver.cli.output import json_text, say
 
 if TYPE_CHECKING:
     import httpx
@@ -236,4 +236,4 @@ def _print_line(body: bytes, is_genuine: bool, status: int) -> None:
         content = json.loads(body)
     except (ValueError, RecursionError):
         content = None
-    click.echo(json.dumps({"isVerified": is_genuine, "status": status, "hook": content}, ensure_ascii=False))
+    click.echo(json_text({"isVerified": is_genuine, "status": status, "hook": content}))

@@ -9,7 +9,7 @@ from tallyhook_mock.cli.cells import short, state
 from tallyhook_mock.cli.completion import hook_types, listener_ids
 from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option
 from tallyhook_receiver.cli.command import Group, json_option
-from tallyhook_receiver.cli.output import print_json, table
+from tallyhook_receiver.cli.output import echo, print_json, table
 
 __all__ = ["listeners"]
 
@@ -97,9 +97,7 @@ def add(
     for other in remote.get("/listeners")["listeners"]:
         if _is_twin(other, made):
             why = f"{short(other['id'])} has the same URL, which now gets its hooks twice"
-            click.echo(
-                f"tallyhook: {why}; `tallyhook listeners remove {short(other['id'])}` removes it", err=True
-            )
+            echo(f"tallyhook: {why}; `tallyhook listeners remove {short(other['id'])}` removes it", err=True)
 
 
 @listeners.command()
@@ -181,4 +179,4 @@ def _print(listener: dict[str, Any], what: str, as_json: bool) -> None:
     if as_json:
         print_json(listener)
     else:
-        click.echo(f"{short(listener['id'])} {listener['url']} {what}")
+        echo(f"{short(listener['id'])} {listener['url']} {what}")

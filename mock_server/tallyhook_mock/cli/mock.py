@@ -222,30 +222,33 @@ def _identity(kept: Path | None, hostnames: Iterable[str]) -> "Identity":
 
 def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable[dict[str, str]]) -> Panel:
     from tallyhook_mock.core import ids
+    from tallyhook_receiver.cli.output import plain
 
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold")
     rows.add_column(overflow="fold")
-    rows.add_row("Cheddar", f"{url}/xml")
-    rows.add_row("Cleverbridge", url)
-    rows.add_row("Fusebill", f"{url}/v1")
-    rows.add_row("Chargemonk", url)
-    rows.add_row("control", f"{url}/_mock")
-    rows.add_row("console", f"{url}/")
+
+    def row(name: str, value: str) -> None:
+        rows.add_row(name, plain(value))
+
+    row("Cheddar", f"{url}/xml")
+    row("Cleverbridge", url)
+    row("Fusebill", f"{url}/v1")
+    row("Chargemonk", url)
+    row("control", f"{url}/_mock")
+    row("console", f"{url}/")
     passwords = {user["email"]: user["password"] for user in users}
     for email in mock.state.users:
-        rows.add_row("user", f"{email} / {passwords[email]}" if email in passwords else email)
+        row("user", f"{email} / {passwords[email]}" if email in passwords else email)
     for product in mock.state.products.values():
         plans = ", ".join(product.plans) or "no plans"
-        rows.add_row(
-            "product", f"{product.code} ({plans})\nid {ids.text(product.id)}\nsecret {product.secret}"
-        )
-    rows.add_row("clock", f"{mock.clock.now():%Y-%m-%d %H:%M:%S} UTC, {mock.clock.mode}")
+        row("product", f"{product.code} ({plans})\nid {ids.text(product.id)}\nsecret {product.secret}")
+    row("clock", f"{mock.clock.now():%Y-%m-%d %H:%M:%S} UTC, {mock.clock.mode}")
     for listener in mock.state.hooks.listeners.values():
         events = ", ".join(sorted(listener.events)) or "all hooks"
-        rows.add_row("listener", f"{listener.url} ({listener.product or listener.system}: {events})")
+        row("listener", f"{listener.url} ({listener.product or listener.system}: {events})")
     if identity is not None:
-        rows.add_row("trust", f"{identity.authority}")
+        row("trust", f"{identity.authority}")
     return Panel(rows, title="tallyhook mock", title_align="left", expand=False)
 
 

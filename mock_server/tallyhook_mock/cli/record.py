@@ -11,7 +11,7 @@ import click
 from tallyhook_mock.cli.listen import ended
 from tallyhook_mock.cli.remote import trust
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
-from tallyhook_receiver.cli.output import print_json
+from tallyhook_receiver.cli.output import echo, print_json
 
 if TYPE_CHECKING:
     from tallyhook_mock.conform.compare import Comparison
@@ -134,7 +134,7 @@ def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed:
     if as_json:
         print_json([_plain(each) for each in found])
     else:
-        click.echo(_told(found), nl=False)
+        echo(_told(found), end="")
     if any(each.differences for each in found):
         sys.exit(BAD)
 

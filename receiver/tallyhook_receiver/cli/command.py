@@ -10,6 +10,12 @@ import click
 # Exit codes. BAD: the result is bad. USAGE: the command was called wrongly or couldn't run.
 BAD, USAGE = 1, 2
 
+# What is shown instead of characters that a terminal would obey: control characters, and characters that
+# change the writing direction of what follows. Line breaks and tabs are kept.
+CONTROL = dict.fromkeys(
+    (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"
+) | {ord("\r"): ""}
+
 _NEGATIVE = re.compile(r"-[.\d]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -70,7 +76,15 @@ class Group(click.Group):
         return super().parse_args(ctx, args)
 
 
+def clean(text: str) -> str:
+    """Return the text without characters that a terminal would obey.
+
+    Hooks, answers and error messages may contain anything.
+    """
+    return text.translate(CONTROL)
+
+
 def fail(why: str, code: int) -> NoReturn:
     """Print the error message `why` to stderr, and exit with the exit code `code`."""
-    sys.stderr.write(f"tallyhook: {why}\n")
+    sys.stderr.write(f"tallyhook: {clean(why)}\n")
     sys.exit(code)

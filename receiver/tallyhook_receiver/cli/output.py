@@ -11,13 +11,15 @@ import click
 from rich.cells import cell_len
 from rich.text import Text
 
+from tallyhook_receiver.cli.command import CONTROL, clean
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 # The width for a file or a pipe. It is large, so that no line is wrapped.
 _ENDLESS = 10_000
-# What is shown instead of control characters. Line breaks and tabs are kept.
-_CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd") | {ord("\r"): ""}
+# JSON itself escapes the others.
+_ESCAPED = {sign: f"\\u{sign:04x}" for sign in CONTROL if sign > 126}
 _MARKS = ">~?"  # characters that set a column's format; see `table`
 
 
@@ -35,7 +37,7 @@ def table(
     the table is still too wide for the terminal, each row is printed on several lines. In a pipe or file, all
     columns are printed, separated by tabs. `footer` is printed below the rows.
     """
-    listed = [[_plain(cell) for cell in row] for row in rows]
+    listed = [[plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
     if not listed:
         click.echo(empty)
@@ -118,7 +120,7 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
     """Print names and values in two columns. In a pipe or file, they are separated by tabs."""
     if console().width == _ENDLESS:
         for name, value in rows:
-            click.echo(f"{name}\t{_plain(value).plain}")
+            click.echo(f"{name}\t{plain(value).plain}")
         return
     from rich.table import Table
 
@@ -126,7 +128,7 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
     shown.add_column(style="bold")
     shown.add_column(overflow="fold")
     for name, value in rows:
-        shown.add_row(name, _plain(value))
+        shown.add_row(name, plain(value))
     say(shown)
 
 
@@ -136,6 +138,8 @@ def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
     Elsewhere, print it without colours and without trailing spaces. If `soft_wrap` is True, the terminal
     wraps long lines.
     """
+    if isinstance(what, str | Text):
+        what = plain(what)
     made = console()
     if made.is_terminal:
         made.print(what, soft_wrap=soft_wrap)
@@ -174,16 +178,22 @@ def console() -> "Console":
     return made
 
 
+def echo(text: str, *, end: str = "\n", err: bool = False) -> None:
+    """Print text as it is, but without characters that a terminal would obey."""
+    click.echo(clean(text) + end, nl=False, err=err)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON. Characters that a terminal would obey are escaped."""
+    return json.dumps(value, indent=indent, ensure_ascii=False).translate(_ESCAPED)
+
+
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value, 2))
 
 
-def _plain(cell: str | Text) -> Text:
-    """Return a cell as Text, because rich would read a str with brackets as markup.
-
-    Replaces control characters, because hooks and error messages may contain anything, and a terminal would
-    obey.
-    """
+def plain(cell: str | Text) -> Text:
+    """Return a cell as `clean` Text, because rich would read a str with brackets as markup."""
     text = cell.copy() if isinstance(cell, Text) else Text(cell)
-    text.plain = text.plain.translate(_CONTROL)
+    text.plain = clean(text.plain)
     return text

@@ -10,7 +10,7 @@ import click
 from tallyhook import signing
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
 from tallyhook_receiver.cli.diagnosis import diagnose
-from tallyhook_receiver.cli.output import print_json
+from tallyhook_receiver.cli.output import echo, print_json
 
 # Read by `settings.read`, not by click, which would split a key that contains a space.
 _VARIABLE = "TALLYHOOK_KEYS"
@@ -66,7 +66,7 @@ def verify(
     if as_json:
         print_json({"fits": found.fits, "findings": found.findings, "bytes": len(content)})
     else:
-        click.echo("\n".join(found.findings))
+        echo("\n".join(found.findings))
     if not found.fits:
         sys.exit(BAD)
 
