@@ -392,3 +392,47 @@ def test_a_set_up_is_made_once_and_gone_back_to(cheddar: Cheddar) -> None:
         cheddar.assert_billed("C9", "5.00")
         assert heard
         assert len(cheddar.bills("C9")) == 3, times
+
+
+def noting(heard: list[str]) -> Any:
+    """An ASGI listener that acknowledges every hook, and notes its type."""
+
+    async def note(hook: dict[str, Any]) -> int:
+        heard.append(hook["activityType"])
+        return 200
+
+    return asgi(note)
+
+
+@pytest.mark.parametrize("events", [(), ("transaction",), ("billReminder", "subscriptionCanceled")])
+async def test_a_listener_stays_as_it_is_when_a_snapshot_is_restored(
+    cheddar: Cheddar, events: tuple[HookType, ...]
+) -> None:
+    async with cheddar.listening(noting([]), events=events):
+        awake = cheddar.snapshot()
+    paused = cheddar.snapshot()  # after the context, the listener is paused
+    heard: list[str] = []
+    cheddar.listener(noting(heard), events=["subscriptionBillable"])
+    for made in (awake, paused):
+        cheddar.restore(made)
+        await cheddar.abill("C1")
+        cheddar.assert_billed("C1", "50.00")
+    assert heard == ["subscriptionBillable"] * 2
+
+
+async def test_a_snapshot_is_restored_in_the_loop_of_a_listener(cheddar: Cheddar) -> None:
+    made, heard = cheddar.snapshot(), list[str]()
+    async with cheddar.listening(noting(heard), events=["subscriptionBillable"]):
+        with pytest.raises(RuntimeError, match="begins with an a"):
+            cheddar.restore(made)
+        for _ in range(2):
+            await cheddar.arestore(made)
+            await cheddar.abill("C1")
+            assert len(cheddar.bills("C1")) == 3
+    await cheddar.arestore(made)
+    await cheddar.aadvance("1mo")  # nobody is there
+    cheddar.assert_held("C1")
+    async with cheddar.listening(noting(heard)):
+        await cheddar.abill("C1")
+    cheddar.assert_billed("C1", "50.00")
+    assert heard == [*["subscriptionBillable"] * 3, "transaction"]

@@ -102,11 +102,15 @@ class Cheddar(Asserts):
         return self._world.call(self._world.mock.save)
 
     def restore(self, snapshot: bytes) -> None:
-        """Restore a snapshot that was taken in this or another test. The listeners of this test are kept.
+        """Restore a snapshot that was taken in this or another test.
 
-        Raises SnapshotError if the snapshot can't be read.
+        The listeners of this test stay as they are. Raises SnapshotError if the snapshot can't be read.
         """
         self._world.wait(lambda: self._world.restore(snapshot))
+
+    async def arestore(self, snapshot: bytes) -> None:
+        """Async version of `restore`."""
+        await self._world.awaited(lambda: self._world.restore(snapshot))
 
     # -- listeners
 
