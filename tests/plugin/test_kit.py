@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from tallyhook import AsyncClient, Client, InvoicePeriod, NoAnswer
+from tallyhook import AsyncClient, ChargeInput, Client, InvoicePeriod, NoAnswer
 from tallyhook_mock import CatalogError, Fault, FaultKind
 from tallyhook_mock.catalog.table import known
 from tallyhook_mock.systems.cheddar.catalog import CustomerTable, ItemTable, PlanTable
@@ -436,3 +436,28 @@ async def test_a_snapshot_is_restored_in_the_loop_of_a_listener(cheddar: Cheddar
         await cheddar.abill("C1")
     cheddar.assert_billed("C1", "50.00")
     assert heard == [*["subscriptionBillable"] * 3, "transaction"]
+
+
+def test_bills_are_in_the_order_of_their_dates(cheddar: Cheddar, client: Client) -> None:
+    client.new_invoice("C1", [ChargeInput("VISIT", "9.00")])  # its number is above the open one's
+    assert [(each.number, each.state) for each in cheddar.bills("C1")] == [
+        (1, "paid"),
+        (3, "paid"),
+        (2, "open"),
+    ]
+    cheddar.bill("C1")
+    client.new_invoice("C1", [ChargeInput("VISIT", "9.00", quantity=2)])
+    assert [each.total for each in cheddar.bills("C1")] == [Decimal(each) for each in (50, 9, 50, 18, 50)]
+    client.cancel("C1")
+    assert cheddar.bills("C1")[-1].state == "open"
+
+
+def test_a_misspelt_type_of_hook_is_refused(cheddar: Cheddar) -> None:
+    for look in (
+        lambda: cheddar.hooks("subscriptionCancelled"),  # type: ignore[arg-type] # a slip
+        lambda: cheddar.assert_acknowledged("C1", "billreminder"),  # type: ignore[arg-type] # a slip
+    ):
+        with pytest.raises(
+            ValueError, match=r"there is no hook .*: did you mean '(subscriptionCanceled|billReminder)'"
+        ):
+            look()

@@ -16,7 +16,7 @@ from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.picture.life import Life, life_of
 from tallyhook_mock.systems.cheddar.control import bill_period
 from tallyhook_mock.systems.cheddar.model import Invoice
-from tallyhook_mock.testing.asserts import Asserts
+from tallyhook_mock.testing.asserts import Asserts, by_date, require_type
 from tallyhook_mock.testing.bill import Bill
 from tallyhook_mock.testing.session import Address
 from tallyhook_mock.testing.signed_hook import HookType, SignedHook, sign_hook
@@ -205,22 +205,25 @@ class Cheddar(Asserts):
     # -- reading
 
     def bills(self, customer: str) -> list[Bill]:
-        """Return all invoices of a customer, oldest first.
+        """Return all invoices of a customer in the order of their bill dates.
 
-        The last one is open, unless nothing more will be billed.
+        The open invoice, if there is one, comes last.
         """
 
         def found() -> list[Bill]:
             invoices = self._world.customer(customer).invoices
-            return [self._told(each) for each in sorted(invoices, key=lambda each: each.number)]
+            return [self._told(each) for each in sorted(invoices, key=by_date)]
 
         return self._world.call(found)
 
     def hooks(self, type: HookType | None = None, customer: str | None = None) -> list[Hook]:
         """Return the hooks sent so far, oldest first, optionally of one type or about one customer.
 
-        The list has all unfinished hooks, but only the newest 10,000 finished ones.
+        The list has all unfinished hooks, but only the newest 10,000 finished ones. Raises ValueError for an
+        unknown type.
         """
+        if type is not None:
+            require_type(type)
 
         def found() -> list[Hook]:
             log = self._world.mock.state.hooks.log.values()
