@@ -191,12 +191,11 @@ def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, co
         told = command.says("hooks", "list", "--type", "newSubscription")
         assert f"{name}   2026-01-01 00:00:00   newSubscription   ida" in told
         assert "pending after 1, last 500" in told
-        told = command.says("hooks", "show", name, "--body")
+        told = command.says("hooks", "show", name)
         for said in (
             f"to {listener.url}: pending, next at 2026-01-01 00:01:00",
             "1. 2026-01-01 00:00:00  500",
             f"> X-CG-SIGNATURE: {listener.received[0].headers['x-cg-signature']}",
-            '"activityType": "newSubscription"',
         ):
             assert said in told
         assert "retry it instead" in command.complains(1, "hooks", "replay", name)
