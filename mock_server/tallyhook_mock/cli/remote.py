@@ -140,7 +140,10 @@ class Remote:
                 fail(f"no product has a customer {customer!r}; the mock has {', '.join(products)}", BAD)
             products = having
         if len(products) > 1:
-            fail(f"--product: one of {', '.join(products)} is required, each has a {customer!r}", USAGE)
+            fail(
+                f"--product: one of {', '.join(products)} is required, each has a customer {customer!r}",
+                USAGE,
+            )
         return products[0]
 
     def call(self, name: str, product: str, parameters: Mapping[str, str | None]) -> None:
