@@ -92,7 +92,9 @@ def compare(
         if is_reviewed:
             world.listen(Listener().app, "compare", frozenset(), lifespan=False)
         with httpx.Client(transport=Transport(world.calls, session.loop), auth=(_USER, _PASSWORD)) as http:
-            player = _Player(world, http, {code for each in exchanges for code in _created(each)})
+            created = {code for each in exchanges for code in _created(each)}
+            older = {code for each in exchanges for code in _existing(each)} - created - {""}
+            player = _Player(world, http, older)
             return [player.play(number, exchange) for number, exchange in enumerate(exchanges, 1)]
     finally:
         world.close()
@@ -104,7 +106,7 @@ class _Player:
 
     world: World
     http: httpx.Client
-    codes: set[str]  # the codes of customers created in the recording
+    older: set[str]  # the codes of customers who existed before the recording
     ids: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
 
@@ -132,22 +134,19 @@ class _Player:
         The name is a string such as `the customer ada`. The mock doesn't have the object, so the call can't
         be compared. Returns an empty string if there is no such object.
         """
-        given = dict((*exchange.form, *exchange.query, *exchange.path))
-        if exchange.call not in _CREATES:
-            controller = exchange.call.partition("/")[0]
-            if controller in ("customers", "invoices"):
-                code, id_ = given.get("code"), given.get("id")
-                number = given.get("number") or given.get("invoiceNumber")
-                if code and code not in self.codes and exchange.status < 400:
-                    return f"the customer {code}"
-                if id_ and id_ not in self.ids and exchange.status < 400:
-                    return f"the id {id_}"
-                if number and number not in self.numbers and exchange.status < 400:
-                    return f"the invoice {number}"
-        root = _tree(exchange.document)
-        shown = () if root is None or root.tag != "customers" else root.iterfind("customer")
-        strangers = (each.get("code", "") for each in shown if each.get("code", "") not in self.codes)
-        return next((f"the customer {code}" for code in strangers), "")
+        if not _is_about_customers(exchange):
+            return ""
+        given = exchange.given
+        codes = (given.get("code", ""), *_shown(exchange))
+        if older := next((code for code in codes if code in self.older), ""):
+            return f"the customer {older}"
+        if exchange.call not in _CREATES and _is_found(exchange):
+            id_, number = given.get("id"), given.get("number") or given.get("invoiceNumber")
+            if id_ and id_ not in self.ids:
+                return f"the id {id_}"
+            if number and number not in self.numbers:
+                return f"the invoice {number}"
+        return ""
 
     def _call(self, exchange: Exchange) -> httpx.Response:
         path, query, form = (
@@ -225,7 +224,7 @@ def catalog_of(exchanges: Iterable[Exchange]) -> dict[str, Any]:
     product: dict[str, Any] = {"code": "RECORDED", "secret": "recorded"}
     made = set()
     for exchange in exchanges:
-        given = dict((*exchange.form, *exchange.query, *exchange.path))
+        given = exchange.given
         if code := given.get("productCode"):
             product["code"] = code
         if id_ := given.get("productId"):
@@ -277,11 +276,31 @@ def _promotion(element: etree._Element) -> dict[str, Any]:
     }
 
 
-def _created(exchange: Exchange) -> Iterator[str]:
-    """Yield the codes of the customers that this call created."""
+def _created(exchange: Exchange) -> Iterable[str]:
+    """Return the codes of the customers that this call created."""
+    return _shown(exchange) if exchange.call in _CREATES else ()
+
+
+def _existing(exchange: Exchange) -> Iterator[str]:
+    """Yield the codes of customers that existed at the time of this call."""
+    yield from _shown(exchange)
+    if _is_about_customers(exchange) and exchange.call not in _CREATES and _is_found(exchange):
+        yield exchange.given.get("code", "")
+
+
+def _shown(exchange: Exchange) -> list[str]:
+    """Return the codes of the customers in the answer."""
     root = _tree(exchange.document)
-    if exchange.call in _CREATES and exchange.status < 300 and root is not None:
-        yield from (each.get("code", "") for each in root.iterfind("customer"))
+    return [] if root is None else [each.get("code", "") for each in root.iterfind("customer")]
+
+
+def _is_about_customers(exchange: Exchange) -> bool:
+    return exchange.call.partition("/")[0] in ("customers", "invoices")
+
+
+def _is_found(exchange: Exchange) -> bool:
+    """Return whether the service has what the call names. It refuses other mistakes only after looking."""
+    return exchange.status not in (401, 404)
 
 
 def _tree(document: str) -> etree._Element | None:

@@ -40,6 +40,11 @@ class Exchange(msgspec.Struct, frozen=True):
     status: int
     document: str
 
+    @property
+    def given(self) -> dict[str, str]:
+        """All parameters by name."""
+        return dict((*self.form, *self.query, *self.path))
+
 
 class Recorder:
     """An ASGI application that forwards calls, and appends each call and its answer to `file` as one line.
