@@ -284,6 +284,14 @@ def test_a_wrong_url_is_blamed_on_where_it_stands(url: str) -> None:
         assert done.stderr.startswith(f"tallyhook: {where}: {url!r} is not a URL")
 
 
+@pytest.mark.parametrize("end", ["/_mock", "/_mock/"])
+def test_the_address_of_the_control_api_is_not_the_mocks(server: Server, end: str) -> None:
+    for words in (("clock",), ("customers",), ("invoice", "ida"), ("clock", "advance", "1d")):
+        done = run(*words, mock=f"{server.url}{end}")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is the address of the control API: leave out /_mock" in done.stderr
+
+
 @pytest.mark.parametrize("type", ["", "subscriptionBilable", "SubscriptionBillable", "customers/new"])
 def test_hooks_of_an_unknown_type_are_not_just_missing(server: Server, command: Command, type: str) -> None:
     assert command.complains(2, "hooks", "list", "--type", type).startswith("type: one of newSubscription,")
