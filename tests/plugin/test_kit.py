@@ -461,3 +461,35 @@ def test_a_misspelt_type_of_hook_is_refused(cheddar: Cheddar) -> None:
             ValueError, match=r"there is no hook .*: did you mean '(subscriptionCanceled|billReminder)'"
         ):
             look()
+
+
+TWO_PRODUCTS: dict[str, Any] = {
+    "users": [{"email": "ops@acme.test", "password": "hush-hush"}],
+    "products": [
+        {"code": "SHOP", "secret": "s", "plans": [{"code": "PRO", "recurringChargeAmount": "50.00"}]},
+        {
+            "code": "LAB",
+            "secret": "l",
+            "plans": [{"code": "PRO", "recurringChargeAmount": "50.00"}],
+            "customers": [{"code": "C1", "planCode": "PRO"}],
+            "listeners": [{"url": "http://127.0.0.1:9/hooks"}],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("cheddar_catalog", [TWO_PRODUCTS])
+def test_a_customer_of_another_product_with_the_same_code_is_another_one(cheddar: Cheddar) -> None:
+    with Client("LAB", cheddar.user, cheddar.password, transport=cheddar.transport()) as lab:
+        lab.add_charge("C1", "VISIT", 1, "9.00")
+    cheddar.assert_not_called("customers/add-charge", "C1")
+    with pytest.raises(AssertionError, match="customers/add-charge of C1 was never called"):
+        cheddar.assert_called("customers/add-charge", "C1")
+    with pytest.raises(AssertionError, match="customers/add-charge of C1 was not called"):
+        cheddar.assert_call_order("customers/add-charge", customer="C1")
+    cheddar.assert_called("customers/add-charge", times=1)
+    cheddar.listener(noting([]), events=["subscriptionBillable"])
+    cheddar.bill("C1")
+    cheddar.assert_released("C1")
+    assert len(cheddar.hooks("subscriptionBillable")) == 2
+    assert [hook.product for hook in cheddar.hooks("subscriptionBillable", "C1")] == ["SHOP"]

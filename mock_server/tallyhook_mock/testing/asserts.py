@@ -133,9 +133,9 @@ class Asserts:
         _, shown = self._bill(customer)
 
         def found() -> tuple[int, int]:
-            log = self._world.mock.state.hooks.log.values()
-            sent = [h for h in log if (h.type, h.customer) == (type, customer)]
-            return len(sent), sum(h.is_acknowledged for h in sent)
+            about = self._world.mock.state.hooks.about(self._world.product.code, customer)
+            sent = [hook for hook in about if hook.type == type]
+            return len(sent), sum(hook.is_acknowledged for hook in sent)
 
         sent, acknowledged = self._world.call(found)
         if not sent:
@@ -162,24 +162,21 @@ class Asserts:
         self._require_call(action)
         found = self._made(action, customer)
         if (times is None and not found) or (times is not None and len(found) != times):
-            expected = "" if times is None else f", not {_times(times)}"
-            count = _times(len(found)) if found or times is not None else "never"
-            raise AssertionError(
-                f"{_named(action, customer)} was called {count}{expected}\n\n{self._calls()}"
-            )
+            what = "never called" if times is None else f"called {_times(len(found))}, not {_times(times)}"
+            raise AssertionError(f"{_named(action, customer)} was {what}\n\n{self._calls()}")
 
     def assert_not_called(self, action: str, customer: str | None = None) -> None:
         """Assert that no call of this action was made, not even one that was refused."""
         self._require_call(action)
-        found = [call for call in self.calls if _is(call, action, customer)]
+        found = [call for call in self.calls if call.action == action and self._is_about(call, customer)]
         if found:
             raise AssertionError(
-                f"{_named(action, customer)} was called {_times(len(found))}, not never\n\n{self._calls()}"
+                f"{_named(action, customer)} was called {_times(len(found))}\n\n{self._calls()}"
             )
 
     def assert_call_order(self, *actions: str, customer: str | None = None) -> None:
         """Assert that calls of these actions succeeded in this order. Other calls may come in between."""
-        made = [call.action for call in self.calls if not call.failed and customer in (None, call.customer)]
+        made = [call.action for call in self.calls if not call.failed and self._is_about(call, customer)]
         left = iter(made)
         for place, action in enumerate(actions):
             if action not in left:
@@ -191,7 +188,14 @@ class Asserts:
         _require("call", action, {*actions(), *(call.action for call in self.calls)})
 
     def _made(self, action: str, customer: str | None) -> list[CallMade]:
-        return [call for call in self.calls if not call.failed and _is(call, action, customer)]
+        made = (call for call in self.calls if not call.failed and call.action == action)
+        return [call for call in made if self._is_about(call, customer)]
+
+    def _is_about(self, call: CallMade, customer: str | None) -> bool:
+        """Return whether the call is about this customer of the first product, or about any customer."""
+        return customer is None or (
+            call.customer == customer and call.product in ("", self._world.product.code)
+        )
 
     def _calls(self) -> str:
         calls = self.calls
@@ -263,10 +267,6 @@ def _require(noun: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         near = get_close_matches(name, known, 1)
         raise ValueError(f"there is no {noun} {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
-
-
-def _is(call: CallMade, action: str, customer: str | None) -> bool:
-    return call.action == action and customer in (None, call.customer)
 
 
 def _named(action: str, customer: str | None) -> str:
