@@ -204,10 +204,26 @@ def test_customers_of_before_are_left_out(record: Callable[..., Recording], sess
     recording = record()
     recording.call("customers/get/productCode/ACME/code/older")
     recording.call("customers/get/productCode/ACME")
+    code = "productCode/ACME/code/older"
+    for path, form in (
+        (f"customers/add-charge/{code}", {"chargeCode": "", "quantity": "1", "eachAmount": "1.00"}),
+        (f"customers/set-item-quantity/{code}/itemCode/GB", {"quantity": "1.23456"}),
+        (f"customers/run-outstanding/{code}", {}),
+        (f"customers/set-item-quantity/{code}/itemCode/DESK", {"quantity": "1"}),
+    ):
+        assert recording.call(path, form).status_code in (404, 412)
     compared = compare(read_recording(recording.file), session)
-    assert len(compared) == 2
+    assert len(compared) == 6
     for each in compared:
         assert each.left_out.endswith(", which existed before the recording")
+
+
+def test_customers_who_never_existed_are_compared(record: Callable[..., Recording], session: Session) -> None:
+    recording = record()
+    assert recording.call("customers/get/productCode/ACME/code/nobody").status_code == 404
+    (compared,) = compare(read_recording(recording.file), session)
+    assert not compared.left_out
+    assert not compared.differences
 
 
 def test_the_plans_are_those_that_the_recording_shows(record: Callable[..., Recording]) -> None:

@@ -163,14 +163,16 @@ def test_a_saved_state_is_what_is_served_and_shown(tmp_path: Path) -> None:
     )
     with (
         errors.open("w") as written,
-        running("--state", str(file), "--catalog", str(catalog), "--seed", "7", stderr=written) as banner,
+        running(
+            "--state", str(file), "--catalog", str(catalog), "--seed", "7", "--real", stderr=written
+        ) as banner,
     ):
         assert "2026-02-01 00:00:00 UTC, frozen" in banner
         assert "ACME" in banner
         assert "OTHER" not in banner
         assert "ops@example.com" in banner
         assert run("clock", "show", "--mock", root(banner)).stdout.startswith("clock  2026-02-01")
-    assert "these options have no effect: --catalog, --seed; delete" in errors.read_text()
+    assert "these options have no effect: --catalog, --real, --seed; delete" in errors.read_text()
 
 
 def test_nobody_is_on_this_machine_because_a_header_says_so() -> None:

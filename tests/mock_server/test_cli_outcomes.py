@@ -86,9 +86,10 @@ def test_a_hook_goes_anywhere_and_with_another_body(server: Server, tmp_path: Pa
         assert "→ 200 in" in done.stdout
         assert other.received[0].body == known.received[0].body
 
-        changed = json.loads(known.received[0].body) | {"activityType": "subscriptionChanged"}
+        shown = run("hooks", "show", name, "--body", mock=server.url).stdout
+        assert json.loads(shown) == json.loads(known.received[0].body)
         file = tmp_path / "edited.json"
-        file.write_text(json.dumps(changed))
+        file.write_text(shown.replace("newSubscription", "subscriptionChanged"))
         assert run("hooks", "replay", name, "--body", str(file), mock=server.url).returncode == 0
         hook = known.received[-1]
         assert hook.type == "subscriptionChanged"

@@ -186,6 +186,36 @@ def test_a_canceled_hook_releases_its_invoice(server: Server, browser: httpx.Cli
     assert "listener no longer exists" in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "1 held invoice is released"), (3, "3 held invoices are released")]
+)
+def test_a_removed_listener_says_which_invoices_it_releases(
+    server: Server, browser: httpx.Client, count: int, said: str
+) -> None:
+    for number in range(1, count):
+        Api(server).subscribe(f"c{number}")
+    listener = server.listen("http://127.0.0.1:9/closed")
+    server.advance("1mo")
+    assert said in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_twice"),
+    [
+        ("", "", True),
+        ("transaction", "", True),
+        ("transaction", "transaction newSubscription", True),
+        ("transaction", "newSubscription", False),
+    ],
+)
+def test_a_second_listener_with_the_same_url_is_pointed_out(
+    browser: httpx.Client, first: str, second: str, is_twice: bool
+) -> None:
+    for events, is_second in ((first, False), (second, True)):
+        answer = act(browser, "listeners/add", url="http://127.0.0.1:9/closed", events=events)
+        assert ("twice" in told(answer)) == (is_second and is_twice)
+
+
 def test_hooks_are_narrowed(server: Server, browser: httpx.Client) -> None:
     with listening() as listener:
         server.listen(listener.url)

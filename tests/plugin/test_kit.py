@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from tallyhook import AsyncClient, Client, InvoicePeriod, NoAnswer
+from tallyhook import AsyncClient, ChargeInput, Client, InvoicePeriod, NoAnswer
 from tallyhook_mock import CatalogError, Fault, FaultKind
 from tallyhook_mock.catalog.table import known
 from tallyhook_mock.systems.cheddar.catalog import CustomerTable, ItemTable, PlanTable
@@ -392,3 +392,104 @@ def test_a_set_up_is_made_once_and_gone_back_to(cheddar: Cheddar) -> None:
         cheddar.assert_billed("C9", "5.00")
         assert heard
         assert len(cheddar.bills("C9")) == 3, times
+
+
+def noting(heard: list[str]) -> Any:
+    """An ASGI listener that acknowledges every hook, and notes its type."""
+
+    async def note(hook: dict[str, Any]) -> int:
+        heard.append(hook["activityType"])
+        return 200
+
+    return asgi(note)
+
+
+@pytest.mark.parametrize("events", [(), ("transaction",), ("billReminder", "subscriptionCanceled")])
+async def test_a_listener_stays_as_it_is_when_a_snapshot_is_restored(
+    cheddar: Cheddar, events: tuple[HookType, ...]
+) -> None:
+    async with cheddar.listening(noting([]), events=events):
+        awake = cheddar.snapshot()
+    paused = cheddar.snapshot()  # after the context, the listener is paused
+    heard: list[str] = []
+    cheddar.listener(noting(heard), events=["subscriptionBillable"])
+    for made in (awake, paused):
+        cheddar.restore(made)
+        await cheddar.abill("C1")
+        cheddar.assert_billed("C1", "50.00")
+    assert heard == ["subscriptionBillable"] * 2
+
+
+async def test_a_snapshot_is_restored_in_the_loop_of_a_listener(cheddar: Cheddar) -> None:
+    made, heard = cheddar.snapshot(), list[str]()
+    async with cheddar.listening(noting(heard), events=["subscriptionBillable"]):
+        with pytest.raises(RuntimeError, match="begins with an a"):
+            cheddar.restore(made)
+        for _ in range(2):
+            await cheddar.arestore(made)
+            await cheddar.abill("C1")
+            assert len(cheddar.bills("C1")) == 3
+    await cheddar.arestore(made)
+    await cheddar.aadvance("1mo")  # nobody is there
+    cheddar.assert_held("C1")
+    async with cheddar.listening(noting(heard)):
+        await cheddar.abill("C1")
+    cheddar.assert_billed("C1", "50.00")
+    assert heard == [*["subscriptionBillable"] * 3, "transaction"]
+
+
+def test_bills_are_in_the_order_of_their_dates(cheddar: Cheddar, client: Client) -> None:
+    client.new_invoice("C1", [ChargeInput("VISIT", "9.00")])  # its number is above the open one's
+    assert [(each.number, each.state) for each in cheddar.bills("C1")] == [
+        (1, "paid"),
+        (3, "paid"),
+        (2, "open"),
+    ]
+    cheddar.bill("C1")
+    client.new_invoice("C1", [ChargeInput("VISIT", "9.00", quantity=2)])
+    assert [each.total for each in cheddar.bills("C1")] == [Decimal(each) for each in (50, 9, 50, 18, 50)]
+    client.cancel("C1")
+    assert cheddar.bills("C1")[-1].state == "open"
+
+
+def test_a_misspelt_type_of_hook_is_refused(cheddar: Cheddar) -> None:
+    for look in (
+        lambda: cheddar.hooks("subscriptionCancelled"),  # type: ignore[arg-type] # a slip
+        lambda: cheddar.assert_acknowledged("C1", "billreminder"),  # type: ignore[arg-type] # a slip
+    ):
+        with pytest.raises(
+            ValueError, match=r"there is no hook .*: did you mean '(subscriptionCanceled|billReminder)'"
+        ):
+            look()
+
+
+TWO_PRODUCTS: dict[str, Any] = {
+    "users": [{"email": "ops@acme.test", "password": "hush-hush"}],
+    "products": [
+        {"code": "SHOP", "secret": "s", "plans": [{"code": "PRO", "recurringChargeAmount": "50.00"}]},
+        {
+            "code": "LAB",
+            "secret": "l",
+            "plans": [{"code": "PRO", "recurringChargeAmount": "50.00"}],
+            "customers": [{"code": "C1", "planCode": "PRO"}],
+            "listeners": [{"url": "http://127.0.0.1:9/hooks"}],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("cheddar_catalog", [TWO_PRODUCTS])
+def test_a_customer_of_another_product_with_the_same_code_is_another_one(cheddar: Cheddar) -> None:
+    with Client("LAB", cheddar.user, cheddar.password, transport=cheddar.transport()) as lab:
+        lab.add_charge("C1", "VISIT", 1, "9.00")
+    cheddar.assert_not_called("customers/add-charge", "C1")
+    with pytest.raises(AssertionError, match="customers/add-charge of C1 was never called"):
+        cheddar.assert_called("customers/add-charge", "C1")
+    with pytest.raises(AssertionError, match="customers/add-charge of C1 was not called"):
+        cheddar.assert_call_order("customers/add-charge", customer="C1")
+    cheddar.assert_called("customers/add-charge", times=1)
+    cheddar.listener(noting([]), events=["subscriptionBillable"])
+    cheddar.bill("C1")
+    cheddar.assert_released("C1")
+    assert len(cheddar.hooks("subscriptionBillable")) == 2
+    assert [hook.product for hook in cheddar.hooks("subscriptionBillable", "C1")] == ["SHOP"]

@@ -6,8 +6,10 @@ from tallyhook.review.journal import Adding, DeclaredCharge
 from tallyhook_receiver import Letter
 
 
-def letter(key: str, *, type: str = "subscriptionBillable", body: bytes = b"{}") -> Letter:
-    return Letter(key=key, product="ACME", type=type, body=body)
+def letter(
+    key: str, *, product: str = "ACME", type: str = "subscriptionBillable", body: bytes = b"{}"
+) -> Letter:
+    return Letter(key=key, product=product, type=type, body=body)
 
 
 def adding(number: int) -> Adding:

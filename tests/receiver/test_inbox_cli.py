@@ -110,6 +110,21 @@ def test_lists(run: Run, url: str) -> None:
     assert "nora" not in shown
 
 
+def test_lists_name_the_product_if_there_are_several(run: Run, shared_store: Store) -> None:
+    """Two products may have customers with the same code, and invoices with the same number."""
+
+    async def keep(key: str, product: str) -> None:
+        inbox = shared_store.inbox()
+        await inbox.open()
+        await inbox.keep(letter(key, product=product), State.UNDECODABLE, "no JSON")
+        await inbox.close()
+
+    for key, product, shown in ((FAILED, "SHOP", False), (DONE, "LAB", True)):
+        asyncio.run(keep(key, product))
+        listed = run(shared_store.url, "list").stdout
+        assert ("SHOP" in listed, "LAB" in listed) == (shown, shown)
+
+
 def test_lists_some_for_programs(run: Run, url: str) -> None:
     assert [hook["key"] for hook in json.loads(run(url, "list", "--json").stdout)] == [
         UNDECODABLE,

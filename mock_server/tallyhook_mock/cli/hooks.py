@@ -107,18 +107,23 @@ def list_(
 
 @hooks.command()
 @name_argument
-@click.option("--body", is_flag=True, help="Also print the JSON that was sent.")
+@click.option("--body", is_flag=True, help="Print only the JSON that was sent.")
 @mock_option
 @json_option
 def show(name: str, body: bool, url: str, as_json: bool) -> None:
     """Show a hook, and the time, headers, answer and duration of each delivery attempt.
 
-    Example: tallyhook hooks show 1e39d028 --body
+    Example: tallyhook hooks show 1e39d028
+
+    Example: tallyhook hooks show 1e39d028 --body > edited.json
     """
     remote = Remote(url)
     hook = remote.get(path("hooks", remote.named("hooks", name)["id"]))
     if as_json:
         print_json(hook)
+        return
+    if body:
+        print_json(hook["json"])
         return
     grid(
         [
@@ -132,8 +137,6 @@ def show(name: str, body: bool, url: str, as_json: bool) -> None:
     )
     for delivery in hook["deliveries"]:
         _show(delivery)
-    if body:
-        click.echo(f"\n{json_text(hook['json'], 2)}")
 
 
 @hooks.command()

@@ -126,7 +126,7 @@ def mock(
     for option, is_given in (("--hostname", bool(hostname)), ("--tls-dir", tls_dir is not None)):
         if is_given and not tls:
             fail(f"{option} works only with --tls", USAGE)
-    if not console_token and _given("console-token"):
+    if not console_token and _given("console_token"):
         fail("--console-token: a value is required", USAGE)
     content = default_catalog() if catalog is None else _load(catalog)
     journal = None
@@ -184,9 +184,14 @@ def mock(
 
 
 def _given(*names: str) -> list[str]:
-    """Return the options among `names` that the user gave on the command line, such as `--seed`."""
-    source = click.get_current_context().get_parameter_source
-    return [f"--{name}" for name in names if source(name.replace("-", "_")) is ParameterSource.COMMANDLINE]
+    """Return the options among `names` as the user gave them on the command line, such as `--real`."""
+    context = click.get_current_context()
+    return [
+        ((not context.params[name] and option.secondary_opts) or option.opts)[0]
+        for option in context.command.params
+        if (name := option.name) in names
+        and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
 
 
 def _load(catalog: Path) -> dict[str, Any]:

@@ -82,10 +82,16 @@ class Remote:
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError
         except ValueError:
-            given = "TALLYHOOK_MOCK" if url == os.environ.get("TALLYHOOK_MOCK") else "--mock"
-            fail(f"{given}: {url!r} is not a URL such as {_URL}", USAGE)
+            self._refuse(url, f"is not a URL such as {_URL}")
+        if parts.path.rstrip("/").endswith("/_mock"):
+            self._refuse(url, "is the address of the control API: leave out /_mock")
         self.url = url.rstrip("/")
         self._is_secure, self._path = parts.scheme == "https", parts.path.rstrip("/")
+
+    @staticmethod
+    def _refuse(url: str, why: str) -> NoReturn:
+        given = "TALLYHOOK_MOCK" if url == os.environ.get("TALLYHOOK_MOCK") else "--mock"
+        fail(f"{given}: {url!r} {why}", USAGE)
 
     def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
         """Send a GET request. Query parameters that are None are left out."""
@@ -140,7 +146,10 @@ class Remote:
                 fail(f"no product has a customer {customer!r}; the mock has {', '.join(products)}", BAD)
             products = having
         if len(products) > 1:
-            fail(f"--product: one of {', '.join(products)} is required, each has a {customer!r}", USAGE)
+            fail(
+                f"--product: one of {', '.join(products)} is required, each has a customer {customer!r}",
+                USAGE,
+            )
         return products[0]
 
     def call(self, name: str, product: str, parameters: Mapping[str, str | None]) -> None:

@@ -10,6 +10,7 @@ from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import CHEDDAR, Listener
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import policies
+from tallyhook_mock.systems.cheddar.model import InvoiceState
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
@@ -40,13 +41,34 @@ async def add(mock: Mock, form: Form) -> str:
             raise ValueError(f"product: {error}") from None
     listener = mock.listen(sender, url, events, system=system, header=header, key=key)
     told = f"{url} gets {', '.join(sorted(events)) or 'all hooks'} of {sender or system.title()}."
+    if any(_is_twin(other, listener) for other in mock.state.hooks.listeners.values()):
+        told += " Another listener has the same URL, which now gets its hooks twice."
     return f"{told} The header {listener.header} carries its key." if listener.header else told
+
+
+def _is_twin(other: Listener, made: Listener) -> bool:
+    """Return whether some hooks go to one URL twice: for this listener and for the other."""
+    is_same = (other.system, other.product, other.url) == (made.system, made.product, made.url)
+    is_shared = not (other.events and made.events) or not other.events.isdisjoint(made.events)
+    return is_same and other is not made and is_shared
 
 
 async def remove(mock: Mock, form: Form) -> str:
     listener = _named(mock, form)
+    held = _held(mock)
     mock.forget(listener)
-    return f"{listener.url} gets no more hooks."
+    told = f"{listener.url} gets no more hooks."
+    if released := held - _held(mock):
+        invoices = "1 held invoice is" if released == 1 else f"{released:,} held invoices are"
+        told += f" {invoices} released without its answer."
+    return told
+
+
+def _held(mock: Mock) -> int:
+    """Return the number of invoices that are held."""
+    mock.totals.refresh(mock.state)
+    products = mock.state.products.values()
+    return sum(mock.totals.of(product).counts[InvoiceState.HELD] for product in products)
 
 
 async def pause(mock: Mock, form: Form) -> str:

@@ -1,6 +1,8 @@
 """Assert methods for bills, hooks and calls."""
 
+from collections.abc import Collection
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 
@@ -8,13 +10,14 @@ from tallyhook_mock.calls import CallMade
 from tallyhook_mock.core.money import amount_text, quantity_text, total
 from tallyhook_mock.systems import actions
 from tallyhook_mock.systems.cheddar.model import Customer, Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 from tallyhook_mock.testing.bill import Bill, aligned
 from tallyhook_mock.testing.evidence import evidence
 from tallyhook_mock.testing.signed_hook import HookType
 from tallyhook_mock.testing.terms import Amount
 from tallyhook_mock.testing.world import World
 
-__all__ = ["Asserts", "last_billed"]
+__all__ = ["Asserts", "by_date", "last_billed", "require_type"]
 
 __tracebackhide__ = True  # pytest shows the line of the test
 
@@ -24,7 +27,17 @@ _LAST_CALLS = 20
 def last_billed(customer: Customer) -> Invoice | None:
     """Return the newest invoice that is no longer open, whether or not it is paid. None if there is none."""
     closed = [invoice for invoice in customer.invoices if invoice.state is not InvoiceState.OPEN]
-    return max(closed, key=lambda invoice: (invoice.billing_at, invoice.number), default=None)
+    return max(closed, key=by_date, default=None)
+
+
+def by_date(invoice: Invoice) -> tuple[datetime, int]:
+    """Return the key by which invoices are sorted from the oldest to the newest."""
+    return invoice.billing_at, invoice.number
+
+
+def require_type(type: str) -> None:
+    """Raise ValueError for an unknown type of hook, because a misspelt one would pass as never sent."""
+    _require("hook", type, HOOK_TYPES)
 
 
 class Asserts:
@@ -112,13 +125,17 @@ class Asserts:
             raise AssertionError(f"{_where(customer, bill)} is not released\n\n{shown}")
 
     def assert_acknowledged(self, customer: str, type: HookType = "subscriptionBillable") -> None:
-        """Assert that hooks of this type were sent about the customer, and all were acknowledged."""
+        """Assert that hooks of this type were sent about the customer, and all were acknowledged.
+
+        Raises ValueError for an unknown type.
+        """
+        require_type(type)
         _, shown = self._bill(customer)
 
         def found() -> tuple[int, int]:
-            log = self._world.mock.state.hooks.log.values()
-            sent = [h for h in log if (h.type, h.customer) == (type, customer)]
-            return len(sent), sum(h.is_acknowledged for h in sent)
+            about = self._world.mock.state.hooks.about(self._world.product.code, customer)
+            sent = [hook for hook in about if hook.type == type]
+            return len(sent), sum(hook.is_acknowledged for hook in sent)
 
         sent, acknowledged = self._world.call(found)
         if not sent:
@@ -142,35 +159,43 @@ class Asserts:
         If `times` is given, exactly that many calls must have succeeded. Calls that were refused or not
         answered don't count.
         """
-        _require(action, self.calls)
+        self._require_call(action)
         found = self._made(action, customer)
         if (times is None and not found) or (times is not None and len(found) != times):
-            expected = "" if times is None else f", not {_times(times)}"
-            count = _times(len(found)) if found or times is not None else "never"
-            raise AssertionError(
-                f"{_named(action, customer)} was called {count}{expected}\n\n{self._calls()}"
-            )
+            what = "never called" if times is None else f"called {_times(len(found))}, not {_times(times)}"
+            raise AssertionError(f"{_named(action, customer)} was {what}\n\n{self._calls()}")
 
     def assert_not_called(self, action: str, customer: str | None = None) -> None:
         """Assert that no call of this action was made, not even one that was refused."""
-        _require(action, self.calls)
-        found = [call for call in self.calls if _is(call, action, customer)]
+        self._require_call(action)
+        found = [call for call in self.calls if call.action == action and self._is_about(call, customer)]
         if found:
             raise AssertionError(
-                f"{_named(action, customer)} was called {_times(len(found))}, not never\n\n{self._calls()}"
+                f"{_named(action, customer)} was called {_times(len(found))}\n\n{self._calls()}"
             )
 
     def assert_call_order(self, *actions: str, customer: str | None = None) -> None:
         """Assert that calls of these actions succeeded in this order. Other calls may come in between."""
-        made = [call.action for call in self.calls if not call.failed and customer in (None, call.customer)]
+        made = [call.action for call in self.calls if not call.failed and self._is_about(call, customer)]
         left = iter(made)
         for place, action in enumerate(actions):
             if action not in left:
                 before = f" after {actions[place - 1]}" if place else ""
                 raise AssertionError(f"{_named(action, customer)} was not called{before}\n\n{self._calls()}")
 
+    def _require_call(self, action: str) -> None:
+        """Raise ValueError for an unknown action, because a misspelt one would pass as never called."""
+        _require("call", action, {*actions(), *(call.action for call in self.calls)})
+
     def _made(self, action: str, customer: str | None) -> list[CallMade]:
-        return [call for call in self.calls if not call.failed and _is(call, action, customer)]
+        made = (call for call in self.calls if not call.failed and call.action == action)
+        return [call for call in made if self._is_about(call, customer)]
+
+    def _is_about(self, call: CallMade, customer: str | None) -> bool:
+        """Return whether the call is about this customer of the first product, or about any customer."""
+        return customer is None or (
+            call.customer == customer and call.product in ("", self._world.product.code)
+        )
 
     def _calls(self) -> str:
         calls = self.calls
@@ -238,15 +263,10 @@ def _where(customer: str, bill: Bill | None, *, current: bool = False) -> str:
     return f"invoice #{bill.number} of {customer}"
 
 
-def _require(action: str, calls: list[CallMade]) -> None:
-    """Raise ValueError for an unknown action, because a misspelt one would pass as never called."""
-    if action not in actions() and all(call.action != action for call in calls):
-        near = get_close_matches(action, actions(), 1)
-        raise ValueError(f"there is no call {action!r}" + (f": did you mean {near[0]!r}?" if near else ""))
-
-
-def _is(call: CallMade, action: str, customer: str | None) -> bool:
-    return call.action == action and customer in (None, call.customer)
+def _require(noun: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        raise ValueError(f"there is no {noun} {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
 
 
 def _named(action: str, customer: str | None) -> str:

@@ -16,7 +16,7 @@ from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.picture.life import Life, life_of
 from tallyhook_mock.systems.cheddar.control import bill_period
 from tallyhook_mock.systems.cheddar.model import Invoice
-from tallyhook_mock.testing.asserts import Asserts
+from tallyhook_mock.testing.asserts import Asserts, by_date, require_type
 from tallyhook_mock.testing.bill import Bill
 from tallyhook_mock.testing.session import Address
 from tallyhook_mock.testing.signed_hook import HookType, SignedHook, sign_hook
@@ -102,11 +102,15 @@ class Cheddar(Asserts):
         return self._world.call(self._world.mock.save)
 
     def restore(self, snapshot: bytes) -> None:
-        """Restore a snapshot that was taken in this or another test. The listeners of this test are kept.
+        """Restore a snapshot that was taken in this or another test.
 
-        Raises SnapshotError if the snapshot can't be read.
+        The listeners of this test stay as they are. Raises SnapshotError if the snapshot can't be read.
         """
         self._world.wait(lambda: self._world.restore(snapshot))
+
+    async def arestore(self, snapshot: bytes) -> None:
+        """Async version of `restore`."""
+        await self._world.awaited(lambda: self._world.restore(snapshot))
 
     # -- listeners
 
@@ -201,26 +205,30 @@ class Cheddar(Asserts):
     # -- reading
 
     def bills(self, customer: str) -> list[Bill]:
-        """Return all invoices of a customer, oldest first.
+        """Return all invoices of a customer in the order of their bill dates.
 
-        The last one is open, unless nothing more will be billed.
+        The open invoice, if there is one, comes last.
         """
 
         def found() -> list[Bill]:
             invoices = self._world.customer(customer).invoices
-            return [self._told(each) for each in sorted(invoices, key=lambda each: each.number)]
+            return [self._told(each) for each in sorted(invoices, key=by_date)]
 
         return self._world.call(found)
 
     def hooks(self, type: HookType | None = None, customer: str | None = None) -> list[Hook]:
         """Return the hooks sent so far, oldest first, optionally of one type or about one customer.
 
-        The list has all unfinished hooks, but only the newest 10,000 finished ones.
+        The list has all unfinished hooks, but only the newest 10,000 finished ones. Raises ValueError for an
+        unknown type.
         """
+        if type is not None:
+            require_type(type)
+        about = {(customer, self.product), (customer, "")}  # other systems have no products
 
         def found() -> list[Hook]:
-            log = self._world.mock.state.hooks.log.values()
-            return [h for h in log if type in (None, h.type) and customer in (None, h.customer)]
+            log = [h for h in self._world.mock.state.hooks.log.values() if type in (None, h.type)]
+            return [h for h in log if customer is None or (h.customer, h.product) in about]
 
         return self._world.call(found)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.core.hooks import Listener
+from tallyhook_mock.core.hooks import CHEDDAR, Listener
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.model import Customer
@@ -65,7 +65,6 @@ class World:
         self._strict = strict
         self._applications: list[Application] = []
         self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests in which listeners run
-        self._away: dict[str, Listener] = {}  # listeners whose loop has ended, by URL
         session.loop.run(self._begin())
         self._raised.__enter__()
 
@@ -143,10 +142,9 @@ class World:
         try:
             yield listener.url
         finally:
-            self.call(lambda: self.mock.pause(listener))
+            self.call(lambda: self._close(listener.url))
             await application.stop()
             del self.sender.by_url[listener.url]
-            self._away[listener.url] = listener
             self._guests.remove(guest)
 
     def _open(self, path: str, events: frozenset[str], local: LocalListener) -> Listener:
@@ -156,7 +154,7 @@ class World:
         self.sender.by_url[url] = local
 
         def opened() -> Listener:
-            listener = self._away.pop(url, None)
+            listener = self._registered().get((CHEDDAR, self.product.code, url))
             if listener is None:
                 return self.mock.listen(self.product.code, url, events)
             listener.events = events
@@ -165,17 +163,31 @@ class World:
 
         return self.call(opened)
 
+    def _close(self, url: str) -> None:
+        """Pause the listener of an application that has ended."""
+        listener = self._registered().get((CHEDDAR, self.product.code, url))
+        if listener is not None:
+            self.mock.pause(listener)
+
+    def _registered(self) -> dict[tuple[str, str, str], Listener]:
+        """Return the listeners by system, product and URL."""
+        found = self.mock.state.hooks.listeners.values()
+        return {(each.system, each.product, each.url): each for each in found}
+
     async def restore(self, snapshot: bytes) -> None:
         """Restore a snapshot, but keep the current listeners."""
-        urls = {each.url: each.events for each in self.mock.state.hooks.listeners.values()}
+        kept = self._registered()
         await self.mock.restore(snapshot)
-        for listener in tuple(self.mock.state.hooks.listeners.values()):
-            if listener.url not in urls:
+        for place, listener in self._registered().items():
+            if place not in kept:
                 self.mock.forget(listener)
-        there = {each.url for each in self.mock.state.hooks.listeners.values()}
-        for url, events in urls.items():
-            if url not in there:
-                self.mock.listen(self.product.code, url, events)
+        restored = self._registered()
+        for place, was in kept.items():
+            listener = restored.get(place) or self.mock.state.hooks.listen(
+                was.product, was.url, was.events, system=was.system, header=was.header, key=was.key
+            )
+            listener.events = was.events
+            (self.mock.pause if was.is_paused else self.mock.resume)(listener)
 
     # -- waiting
 

@@ -83,9 +83,9 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
     for record in records:
         seen = subject(record)
         age = _age(now - record.changed)
-        cells = (record.name, _state(record.state), str(record.attempts), age, seen.customer, seen.invoice)
-        rows.append((*cells, _what(record)))
-    columns = ("hook", "state", ">tried", "changed", "~customer", "invoice", "~what")
+        cells = (record.name, _state(record.state), str(record.attempts), age, record.product)
+        rows.append((*cells, seen.customer, seen.invoice, _what(record)))
+    columns = ("hook", "state", ">tried", "changed", "?product", "~customer", "invoice", "~what")
     table(columns, rows, empty="There are no such hooks.")
 
 

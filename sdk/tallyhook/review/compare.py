@@ -125,6 +125,8 @@ def _row(change: Change) -> tuple[str, ...]:
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
     """Return the changes that the review would make, according to this customer document.
 
+    If the invoice is already paid, returns what differs, although the review can't change it any more.
+
     If you pass the journal's `entries`, the ids in them show which charges this review has added. Such a
     charge is deleted if it is no longer declared. An equal charge that somebody else added is ignored. A
     charge whose request may still arrive isn't added again.

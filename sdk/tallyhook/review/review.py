@@ -216,6 +216,7 @@ class Review(Shown):
     def compare(self, customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
         """Return the changes that `apply` would make, according to this customer document (a dry run).
 
+        If the invoice is already paid, returns what differs, although `apply` can't change it any more.
         `entries` is the journal so far; see `review.compare`.
         """
         return compare(self, customer, entries)
