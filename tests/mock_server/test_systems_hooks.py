@@ -218,6 +218,28 @@ def test_the_end_of_a_subscription_is_told(server: Server, operator: Operator) -
     assert body["items"][0]["status"] == "AwaitingReinstate"
 
 
+@pytest.mark.parametrize(
+    ("price", "percent", "told"), [("9.99", "10", 8.99), ("0.05", "50", 0.03), ("3", "33.3", 2)]
+)
+def test_the_prices_of_a_notification_are_in_cents(price: str, percent: str, told: float) -> None:
+    section = {
+        **CATALOG["cleverbridge"],
+        "coupons": [{"code": "LESS", "percent": percent}],
+        "subscriptions": [{"id": "S1001", "items": [{**ITEM, "unitPrice": price, "couponCode": "LESS"}]}],
+    }
+    with (
+        serve({"cleverbridge": section}, start=START.isoformat()) as server,
+        httpx.Client(base_url=f"{server.url}/_mock", trust_env=False, timeout=60) as http,
+        listening() as listener,
+    ):
+        operator = Operator(http)
+        operator.listen(listener.url, "cleverbridge")
+        operator.post("/cleverbridge/subscriptions/S1001/deactivate", status=200)
+        server.settle()
+        (item,) = json.loads(listener.received[0].body)["items"]
+    assert (item["yourRenewalPrice"], item["customerRenewalPrice"]) == (told, told)
+
+
 def test_a_notification_is_tried_24_times_within_48_hours(server: Server, operator: Operator) -> None:
     with listening(lambda _: 503) as listener:
         operator.listen(listener.url, "cleverbridge", events=["PaidOrderNotification"])
