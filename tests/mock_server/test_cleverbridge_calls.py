@@ -345,6 +345,20 @@ def test_an_item_goes_at_the_renewal_and_comes_back(server: Server, api: Api) ->
     assert api.bills()[-1] == ("2026-06-17", "58.00")
 
 
+@pytest.mark.parametrize("numbers", [[], [1], [2]])
+def test_the_prices_of_the_items_make_up_the_next_bill(server: Server, api: Api, numbers: list[int]) -> None:
+    """Usage of an item that ends with this interval is still due."""
+    api.update(Quantity=8)
+    api.update("addsubscriptionitem", RunningNumber=None, ProductId=101, Quantity=2, AlignmentSettings=NOW)
+    if numbers:
+        api.post("deactivatesubscriptionitems", SubscriptionId="S1001", Items=numbers)
+    told = [each["NextBillingCustomerGrossPrice"] for each in api.get()["Items"] if each["IsCurrent"]]
+    shown = api.preview("increasesubscriptionitemquantity", RunningNumber=3, ProductId=None, Quantity=0)
+    assert sum(told) == shown["NextBillingCustomerGrossPrice"]
+    server.advance("1mo")
+    assert api.bills()[-1] == ("2026-04-17", str(sum(told)))
+
+
 @pytest.mark.parametrize(
     ("call", "fields", "message"),
     [

@@ -126,6 +126,63 @@ def test_a_reminder_names_the_purchase_that_the_renewal_pays(server: Server, ope
     assert [each["Id"] for each in found["Subscriptions"]] == [1001]
 
 
+@pytest.mark.parametrize(
+    ("call", "fields", "sent"),
+    [
+        ("updatenextbillingdate", {"NextBillingDate": "2026-03-30T00:00:00Z"}, "reminder, paid"),
+        ("updatenextbillingdate", {"NextBillingDate": "2026-04-20T00:00:00Z"}, "reminder, reminder, paid"),
+        ("renewsubscription", {}, "reminder, paid"),
+        ("updatesubscriptionitem", {"ResetBillingInterval": True}, "reminder, paid"),
+    ],
+)
+def test_the_purchase_of_a_reminder_is_paid_whatever_moves_its_date(
+    server: Server, operator: Operator, call: str, fields: dict[str, Any], sent: str
+) -> None:
+    if call == "updatesubscriptionitem":
+        item = {"RunningNumber": 1, "ProductId": 101, "Quantity": 2}
+        fields = {**item, "AlignmentSettings": {"AlignToCurrentInterval": True}, **fields}
+    with listening() as listener:
+        operator.listen(listener.url, "cleverbridge")
+        server.advance_to("2026-03-26T00:00:00Z")
+        answer = httpx.post(
+            f"{server.url}/subscription/{call}",
+            json={"SubscriptionId": "S1001", **fields},
+            auth=("api", "secret"),
+            trust_env=False,
+        )
+        assert answer.status_code == 200, answer.text
+        server.advance_to("2026-04-21T00:00:00Z")
+        bodies = [json.loads(each.body) for each in listener.received]
+    names = {"SubscriptionReminderChargeNotification": "reminder", "PaidOrderNotification": "paid"}
+    told = [names[meta_type(body)] for body in bodies]
+    count = len(sent.split(", "))
+    assert ", ".join(told[:count]) == sent
+    assert len({body["purchaseId"] for body in bodies[:count]}) == 1
+    assert bodies[0]["purchaseId"] not in [body["purchaseId"] for body in bodies[count:]]
+
+
+def test_the_purchase_of_a_renewal_that_did_not_come_is_not_paid(server: Server, operator: Operator) -> None:
+    with listening() as listener:
+        operator.listen(listener.url, "cleverbridge")
+        server.advance_to("2026-03-26T00:00:00Z")
+        operator.post("/cleverbridge/subscriptions/S1001/deactivate", status=200)
+        server.advance_to("2026-04-28T00:00:00Z")  # after the reminder date of the next interval
+        answer = httpx.post(
+            f"{server.url}/subscription/reinstatesubscriptionitems",
+            json={"SubscriptionId": "S1001", "Items": [1]},
+            auth=("api", "secret"),
+            trust_env=False,
+        )
+        assert answer.status_code == 200, answer.text
+        server.advance_to("2026-05-02T00:00:00Z")
+        reminder, _, paid = (json.loads(each.body) for each in listener.received)
+    assert (meta_type(reminder), meta_type(paid)) == (
+        "SubscriptionReminderChargeNotification",
+        "PaidOrderNotification",
+    )
+    assert reminder["purchaseId"] != paid["purchaseId"]
+
+
 def test_a_notification_is_not_signed(server: Server, operator: Operator) -> None:
     with listening() as listener:
         made = operator.listen(listener.url, "cleverbridge", events=["PaidOrderNotification"])
@@ -159,6 +216,28 @@ def test_the_end_of_a_subscription_is_told(server: Server, operator: Operator) -
     assert (body["subscriptionId"], body["nextBillingDate"]) == (1001, None)
     assert body["items"][0]["runningNumber"] == 1
     assert body["items"][0]["status"] == "AwaitingReinstate"
+
+
+@pytest.mark.parametrize(
+    ("price", "percent", "told"), [("9.99", "10", 8.99), ("0.05", "50", 0.03), ("3", "33.3", 2)]
+)
+def test_the_prices_of_a_notification_are_in_cents(price: str, percent: str, told: float) -> None:
+    section = {
+        **CATALOG["cleverbridge"],
+        "coupons": [{"code": "LESS", "percent": percent}],
+        "subscriptions": [{"id": "S1001", "items": [{**ITEM, "unitPrice": price, "couponCode": "LESS"}]}],
+    }
+    with (
+        serve({"cleverbridge": section}, start=START.isoformat()) as server,
+        httpx.Client(base_url=f"{server.url}/_mock", trust_env=False, timeout=60) as http,
+        listening() as listener,
+    ):
+        operator = Operator(http)
+        operator.listen(listener.url, "cleverbridge")
+        operator.post("/cleverbridge/subscriptions/S1001/deactivate", status=200)
+        server.settle()
+        (item,) = json.loads(listener.received[0].body)["items"]
+    assert (item["yourRenewalPrice"], item["customerRenewalPrice"]) == (told, told)
 
 
 def test_a_notification_is_tried_24_times_within_48_hours(server: Server, operator: Operator) -> None:

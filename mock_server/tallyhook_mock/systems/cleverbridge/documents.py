@@ -115,9 +115,10 @@ def _item(subscription: Subscription, item: Item, version: Version | None) -> di
         end = subscription.next_billing
     billing: tuple[Line, ...] = ()
     renewal = Decimal(0)
-    if is_current and subscription.is_active and item.is_billed_in(subscription.interval + 1):
+    if is_current and subscription.is_active:
         billing = renewal_lines(subscription, (item,))
-        renewal = cents(terms.total)
+        if item.is_billed_in(subscription.interval + 1):
+            renewal = cents(terms.total)
     return {
         "Couponcode": terms.coupon.code if terms.coupon else "",
         "DeactivationDate": item.deactivated,

@@ -12,6 +12,7 @@ import msgspec
 from tallyhook_mock.core.base import Happening
 from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.hooks import Policy
+from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.cleverbridge.charges import VAT, price, renewal_lines, with_vat
 from tallyhook_mock.systems.cleverbridge.model import Item, Subscription
 from tallyhook_mock.systems.cleverbridge.state import State
@@ -139,6 +140,6 @@ def _item(item: Item) -> dict[str, Any]:
         "couponCode": terms.coupon.code if terms.coupon else "",
         "promotionId": None,
         "subscriptionEventTypeId": None,
-        "yourRenewalPrice": terms.total,
-        "customerRenewalPrice": terms.total,
+        "yourRenewalPrice": cents(terms.total),
+        "customerRenewalPrice": cents(terms.total),
     }

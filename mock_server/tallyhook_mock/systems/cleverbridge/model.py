@@ -374,6 +374,11 @@ class Subscription(Entity, eq=False):
         """Make the current interval end at `moment`, and calculate later intervals from there."""
         self.anchor, self.anchored = moment, self.interval + 1
 
+    def take_purchase(self) -> int | None:
+        """Return the purchase for the next renewal, if it exists already. It is then no longer waiting."""
+        purchase, self.coming_purchase = self.coming_purchase, None
+        return purchase
+
     def item(self, running_number: int) -> Item:
         """Return the item with this running number. Raises Refusal if there is none."""
         for item in self.items:

@@ -196,7 +196,7 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
     if resets:
         subscription.anchor_at(at)
     begin_interval(subscription, at)
-    purchase, subscription.coming_purchase = subscription.coming_purchase, None
+    purchase = subscription.take_purchase()
     state.emit("renewed", at, subscription, f"ahead of time, to {subscription.next_billing:%Y-%m-%d}")
     bill(state, subscription, lines, at, purchase)
     plan(state, subscription, at)
@@ -230,7 +230,9 @@ def _remind(state: State, subscription: Subscription, at: datetime) -> None:
         lines = renewal_lines(subscription, subscription.items)
         due = price(subscription, lines).gross
         note = f"{amount_text(due)} {subscription.currency} due {subscription.next_billing:%Y-%m-%d}"
-        purchase = subscription.coming_purchase = state.create_purchase(subscription) if lines else None
+        known = subscription.coming_purchase  # from an earlier reminder, before the renewal was moved
+        purchase = (known or state.create_purchase(subscription)) if lines else None
+        subscription.coming_purchase = purchase
         state.emit("reminder", at, subscription, note, subject=purchase or 0)
 
 
@@ -240,7 +242,7 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
         return
     lines = renewal_lines(subscription, subscription.items)
     begin_interval(subscription, at)
-    purchase, subscription.coming_purchase = subscription.coming_purchase, None
+    purchase = subscription.take_purchase()
     if bill(state, subscription, lines, at, purchase) is None:
         state.emit("nothingToBill", at, subscription)
     plan(state, subscription, at)
@@ -300,6 +302,7 @@ def reinstate_items(
         while subscription.next_billing <= at:
             subscription.interval += 1
             subscription.interval_start = subscription.begins(subscription.interval)
+            subscription.coming_purchase = None
             subscription.items = tuple(replace(item, charged=0) for item in subscription.items)
         plan(state, subscription, at)
     _note_items(state, subscription, "itemsReinstated", numbers, mails, at)

@@ -150,7 +150,8 @@ def _carry_out(
     subscription.items = subscription.with_item(changed)
     _record(state, subscription, changed, manner, at)
     _move_interval(subscription, manner, at)
-    bill(state, subscription, lines, at)
+    purchase = subscription.take_purchase() if manner.resets else None
+    bill(state, subscription, lines, at, purchase)
     if manner.resets or manner.is_extended:
         plan(state, subscription, at)
     return outcome
