@@ -235,7 +235,7 @@ def test_agreeing_leaves_a_held_invoice_to_its_review(
         assert numbers_and_payments(api, "eve") == [("3", []), paid, ("1", ["20.00"])]
 
 
-@pytest.mark.parametrize("gives_up", ["customers/paypal-revert", None])
+@pytest.mark.parametrize("gives_up", ["customers/paypal-revert", "customers/cancel", None])
 @pytest.mark.parametrize("late", ["0d", "3d", "40d"])
 def test_who_gives_up_after_the_bill_date_is_canceled_as_by_a_cancellation(
     server: Server, api: Api, late: str, gives_up: str | None
@@ -274,13 +274,17 @@ def test_who_gives_up_before_the_bill_date_is_billed_on_it_after_giving_a_card(
 
 
 @pytest.mark.parametrize("late", ["0d", "40d"])
+@pytest.mark.parametrize("gives_up", ["customers/paypal-revert", "customers/cancel"])
 def test_who_gives_up_signing_up_is_billed_for_it_once_after_giving_a_card(
-    server: Server, api: Api, late: str
+    server: Server, api: Api, browser: httpx.Client, late: str, gives_up: str
 ) -> None:
-    ask(api)
+    address = ask(api)
     api.call("customers/set-item-quantity", code="ida", itemCode="OIL", quantity="4")
     server.advance(late)
-    api.call("customers/paypal-revert", code="ida")
+    api.call(gives_up, code="ida")
+    assert state(api) == ("customer", None, "")
+    assert browser.post(address).status_code == 410  # who is canceled can no longer agree
+    assert numbers_and_payments(api, "ida") == [("1", [])]
     api.call("customers/edit-subscription", code="ida", ccNumber="5555555555554444", ccExpiration="12/2090")
     assert [made for _, made in numbers_and_payments(api, "ida")] == [[], ["20.00"]]
     server.advance("32d")

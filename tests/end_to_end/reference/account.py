@@ -221,11 +221,18 @@ class Account:
         if not self.code and event.what != "join":
             raise Unclear("nobody has signed up")
         saved = self._saved()
+        paypal = event.given.get("paypal", False)
         try:
-            return int(getattr(self, event.what)(**event.given) or 200)
+            status = int(getattr(self, event.what)(**event.given) or 200)
+            if status != 200 and paypal:
+                raise Unclear("a declined agreement")
+            return status
         except Declined:
-            saved |= {"declines": self.declines, "card": self.card}  # a new card stays
+            if not paypal:
+                saved |= {"declines": self.declines, "card": self.card}  # a new card stays
             self.__dict__ = saved
+            if paypal:
+                raise Unclear("a declined agreement") from None
             return 422
         except Refused:
             self.__dict__ = saved
@@ -252,6 +259,7 @@ class Account:
         items: Mapping[str, Decimal] = {},
         tax_rate: Decimal | None = None,
         tax_exempt: bool | None = None,
+        paypal: bool = False,
     ) -> None:
         if self.code or (items and self.plans[plan].free):
             raise Unclear("signed up already, or with items that the plan lacks")
@@ -260,6 +268,8 @@ class Account:
         owed = joined.setup if joined.setup_at_sign_up else ZERO
         if begins <= self.now:
             owed = joined.amount + joined.setup
+        if paypal and begins > self.now and owed:
+            raise Unclear("a setup charge before the customer agrees")
         if card is None and owed:
             raise Refused  # a card may be left out only if the first invoice lies in the future (K4)
         self.code, self.card, self.active = plan, card, True
@@ -301,13 +311,25 @@ class Account:
             return months_after(self.now, plan.trial)
         return self.now + timedelta(days=plan.trial)
 
-    def change(self, plan: str, card: date | None = None, bill: datetime | None = None) -> None:
-        """Change to another plan (K21 to K29)."""
+    def change(
+        self, plan: str, card: date | None = None, bill: datetime | None = None, paypal: bool = False
+    ) -> None:
+        """Change to another plan (K21 to K29). A canceled customer is reactivated first (K29)."""
         old, new = self.plan, self.plans[plan]
         self._nothing_owed()
-        if not self.active or old.code == new.code or new.free:
+        if old.code == new.code or new.free or (not self.active and (card is None or bill)):
             raise Unclear("plans")
         self.card = card or self.card
+        late = self.current.at <= self.now
+        if not self.active and late:
+            if self.current.setup:
+                raise Unclear("setup of a trial")
+            self.active, self.code = True, plan
+            self._sign_up(None)
+            return
+        if paypal and (old.free or (new.prorates and not self.in_trial)):
+            raise Unclear("what a change bills before the customer agrees")
+        self.active = True
         if old.free:
             self.code = plan
             self._sign_up(bill)
@@ -356,9 +378,14 @@ class Account:
         self._begin(after(self.now, self.plan.frequency))
         self._at_once(invoice)
 
-    def new_card(self, good_until: date, bill: datetime | None = None) -> int:
-        """Reactivate a canceled subscription (K44, K52), and pay the outstanding invoice (K64)."""
+    def new_card(self, good_until: date, bill: datetime | None = None, paypal: bool = False) -> int:
+        """Reactivate a canceled subscription (K44, K52), and pay the outstanding invoice (K64).
+
+        The same holds for PayPal as soon as the customer agrees.
+        """
         owed = self._owed()
+        if paypal and (self.active or bill):
+            raise Unclear("PayPal for an active customer, or with a date")
         if owed and (owed.state == "held" or (self.active and bill)):
             raise Unclear("a new card while an invoice is held")
         self.card = good_until

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
-from tests.end_to_end.by_hand import CARD, PASSWORD, SECRET, USER, Answer, Bill, ByHand, http
+from tests.end_to_end.by_hand import CARD, PASSWORD, PAYPAL, SECRET, USER, Answer, Bill, ByHand, http
 from tests.end_to_end.reference.account import Account, Event
 from tests.end_to_end.reference.invoices import Item, Line, Plan
 from tests.end_to_end.reference.story import Story
@@ -77,6 +77,8 @@ def _play(stories: Iterable[Story], hands: Mapping[int, ByHand]) -> dict[int, li
                 answered[seed].append((200, ""))
             else:
                 answer = _make(hands[seed], event)
+                if event.given.get("paypal") and answer.status == 200:
+                    answer = _agreed(hands[seed])
                 answered[seed].append((answer.status, answer.refusal))
     clock.to(max(story.end for story in stories))
     return answered
@@ -105,12 +107,12 @@ def _make(hand: ByHand, event: Event) -> Answer:
         case "change":
             action = "edit-subscription"
             form = {"planCode": given["plan"], "changeBillDate": _iso(given.get("bill"))}
-            form |= _card(given.get("card"))
+            form |= _method(given, "card")
         case "bill_date":
             action, form = "edit-subscription", {"changeBillDate": _iso(given.get("to")) or "now"}
         case "new_card":
             action = "edit-subscription"
-            form = _card(given["good_until"]) | {"changeBillDate": _iso(given.get("bill"))}
+            form = _method(given, "good_until") | {"changeBillDate": _iso(given.get("bill"))}
         case "coupon":
             action, form = "edit-subscription", {"couponCode": given["code"]}
         case "tax":
@@ -142,6 +144,14 @@ def _make(hand: ByHand, event: Event) -> Answer:
     return hand.call(f"customers/{action}", code=WHO, **form)
 
 
+def _agreed(hand: ByHand) -> Answer:
+    """Agree to pay by PayPal. The answer is as if the call itself had been paid."""
+    if hand.customer(WHO).find("./customer/subscriptions/subscription/redirectUrl") is None:
+        return Answer(410, b"<error>the customer does not wait for PayPal</error>")
+    status = hand.agree(WHO)
+    return Answer(200 if status == 303 else status, b"<agreed/>")
+
+
 def _joining(given: Mapping[str, Any]) -> dict[str, Any]:
     dates = {"initialBillDate": _iso(given["first_bill"]), "couponCode": given["coupon"]}
     items = {
@@ -149,14 +159,17 @@ def _joining(given: Mapping[str, Any]) -> dict[str, Any]:
         for n, (code, count) in enumerate(given["items"].items())
     }
     return {
-        "subscription": _card(given["card"]) | dates,
+        "subscription": _method(given, "card") | dates,
         "items": items,
         "taxRate": given["tax_rate"],
         "isTaxExempt": _flag(given["tax_exempt"]),
     }
 
 
-def _card(good_until: Any) -> dict[str, str]:
+def _method(given: Mapping[str, Any], name: str) -> dict[str, str]:
+    if given.get("paypal"):
+        return PAYPAL | {"ccFirstName": CARD["ccFirstName"], "ccLastName": CARD["ccLastName"]}
+    good_until = given.get(name)
     return CARD | {"ccExpiration": f"{good_until:%m/%Y}"} if good_until else {}
 
 

@@ -174,9 +174,11 @@ class _Teller:
     def joining(self, at: datetime) -> dict[str, Any]:
         random = self.random
         later = at + timedelta(days=random.randint(1, 40))
+        paypal = random.random() < 0.1
         return {
+            "paypal": paypal,
             "plan": random.choice(["ASH", "ASH", "ELM", "OAK", "FREE"]),
-            "card": self.card(at) if random.random() < 0.9 else None,
+            "card": date.max if paypal else self.card(at) if random.random() < 0.9 else None,
             "first_bill": later if random.random() < 0.2 else None,
             "coupon": "LESS" if random.random() < 0.2 else None,
             "items": {"SEAT": Decimal(random.randint(1, 9))} if random.random() < 0.2 else {},
@@ -188,6 +190,11 @@ class _Teller:
         months = self.random.choice([2, 9]) if self.random.random() < 0.15 else 60
         years, month = divmod(at.month - 1 + months, 12)
         return end_of_month(month + 1, at.year + years)
+
+    def method(self, at: datetime, name: str) -> dict[str, Any]:
+        """A card, or PayPal, which never expires."""
+        paypal = self.random.random() < 0.5
+        return {"paypal": paypal, name: date.max if paypal else self.card(at)}
 
     def happening(self, account: Account, at: datetime) -> Event:
         account.advance(at)
@@ -201,7 +208,7 @@ class _Teller:
         if paid:
             likely |= {"refund": 1, "void": 1}
         if not account.active:
-            likely |= {"new_card": 12, "bill_date": 3}
+            likely |= {"new_card": 12, "bill_date": 3, "change": 8}
         what = random.choices(list(likely), list(likely.values()))[0]
         number = random.choice(owed) if owed else 0
         return Event(at, what, getattr(self, f"of_{what}")(account, at, number))
@@ -231,6 +238,8 @@ class _Teller:
 
     def of_change(self, account: Account, at: datetime, owed: int) -> dict[str, Any]:
         given: dict[str, Any] = {"plan": self.random.choice(["ASH", "ELM", "OAK"])}
+        if not account.active:
+            return given | self.method(at, "card")
         if account.plan.free:
             given["card"] = self.card(at)
             if self.random.random() < 0.3:
@@ -243,6 +252,8 @@ class _Teller:
         return {"to": at + timedelta(days=self.random.randint(1, 60))}
 
     def of_new_card(self, account: Account, at: datetime, owed: int) -> dict[str, Any]:
+        if not account.active and self.random.random() < 0.3:
+            return self.method(at, "good_until")
         given: dict[str, Any] = {"good_until": self.card(at)}
         if self.random.random() < 0.2:
             given["bill"] = at + timedelta(days=self.random.randint(1, 40))

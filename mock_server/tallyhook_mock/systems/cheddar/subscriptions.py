@@ -151,15 +151,17 @@ def _wake(
 
 
 def cancel(state: State, customer: Customer, at: datetime) -> None:
-    """Cancel a subscription at the customer's request.
+    """Cancel a subscription at the customer's request. It then no longer waits for PayPal (inferred).
 
-    If it is canceled already, nothing changes (setting `canceled_again`).
+    If it is canceled already and doesn't wait, nothing changes (setting `canceled_again`).
     """
-    if customer.subscription.is_canceled:
-        if customer.product.rules.canceled_again == "refused":
-            raise Refusal(412, "The subscription is canceled already")  # inferred text
-    else:
-        payments.cancel(state, customer.subscription, "customer", "", at)
+    subscription = customer.subscription
+    if subscription.waits_for_paypal:
+        _stop_waiting(state, subscription, "", at)
+    elif not subscription.is_canceled:
+        payments.cancel(state, subscription, "customer", "", at)
+    elif customer.product.rules.canceled_again == "refused":
+        raise Refusal(412, "The subscription is canceled already")  # inferred text
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
@@ -182,14 +184,19 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """Stop waiting for PayPal. The subscription stays canceled, as if by the customer (inferred).
-
-    A period that ended during the wait is then not billed, as in any cancellation (staff 2009, 2014).
-    """
+    """Stop waiting for PayPal. The subscription stays canceled, as if by the customer (inferred)."""
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
-    payments.cancel(state, subscription, "customer", "PayPal preapproval was reverted", at)
+    _stop_waiting(state, subscription, "PayPal preapproval was reverted", at)
+
+
+def _stop_waiting(state: State, subscription: Subscription, reason: str, at: datetime) -> None:
+    """Cancel a subscription that waits for PayPal.
+
+    A period that ended during the wait is then not billed, as in any cancellation (staff 2009, 2014).
+    """
+    payments.cancel(state, subscription, "customer", reason, at)
     pending = subscription.current
     if pending is not None and not pending.ends_no_period:
         billing.bill(state, pending, at)
