@@ -303,3 +303,26 @@ def test_another_body_is_not_recorded(record: Record, content_type: str) -> None
     body = b'--x\r\nContent-Disposition: form-data; name="firstName"\r\n\r\nAda\r\n--x--\r\n'
     assert recording.send(f"customers/new/{HOME}", body, content_type).status_code == 400
     assert "Ada" not in recording.file.read_text()
+
+
+@pytest.mark.parametrize("name", ["Paid", "PAID", "Gigabytes", "PAID_RECURRING", "SPRING", "Month", "months"])
+def test_a_name_that_a_plan_has_too_is_only_replaced_as_a_name(
+    record: Record, session: Session, name: str
+) -> None:
+    recording = record()
+    coupon = "SPRING" if name == "SPRING" else ""  # the credit's description names the charge
+    more = {"subscription[planCode]": "PAID", "subscription[couponCode]": coupon, "notes": f"from {name}"}
+    assert recording.call(f"plans/get/{HOME}").status_code == 200
+    assert recording.call(f"promotions/get/{HOME}").status_code == 200
+    assert (
+        recording.call(f"customers/new/{HOME}", person("ada", "Ada", name, **CARD, **more)).status_code == 200
+    )
+    usage = {"itemCode": "GB", "quantity": "3"}
+    assert recording.call(f"customers/set-item-quantity/{HOME}/code/ada", usage).status_code == 200
+    charge = {"chargeCode": "X", "quantity": "1", "eachAmount": "5.00", "description": f"for {name}"}
+    assert recording.call(f"customers/add-charge/{HOME}/code/ada", charge).status_code == 200
+    assert recording.call(f"plans/get/{HOME}").status_code == 200
+    assert recording.call(f"promotions/get/{HOME}/code/SPRING").status_code == 200
+    same(recording, session)
+    text = recording.file.read_text()
+    assert [f"<lastName>{name}<" in text, f"for {name}" in text, f"from {name}" in text] == [False] * 3
