@@ -190,13 +190,40 @@ def test_calls_are_recorded_and_compared(server: Server, tmp_path: Path) -> None
     compared = called("compare", "recording.jsonl")
     assert compared.stdout == "2 calls: 2 the same, 0 with differences, 0 left out\n", compared
     recorded = (tmp_path / "recording.jsonl").read_text()
-    (tmp_path / "recording.jsonl").write_text(recorded.replace("Spring", "Autumn", 1).replace("404", "412"))
+    changed = recorded.replace("Spring", "Autumn", 1).replace('"status":200', '"status":500')
+    (tmp_path / "recording.jsonl").write_text(changed)
     differing = called("compare", "recording.jsonl", "--json")
     assert differing.returncode == 1
     found = [each["path"] for call in json.loads(differing.stdout) for each in call["differences"]]
     assert found[0] == "HTTP status"
     shown = called("compare", "recording.jsonl")
-    assert "  HTTP status\n    recorded: 412\n    mock:     404\n" in shown.stdout
+    assert "  HTTP status\n    recorded: 500\n    mock:     200\n" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("calls", "told"),
+    [
+        (0, "0 calls: 0 the same, 0 with differences, 0 left out\n"),
+        (1, "1 calls: 0 the same, 0 with differences, 1 left out\n"),
+        (2, "2 calls: 0 the same, 0 with differences, 2 left out\n"),
+    ],
+)
+def test_a_comparison_of_no_call_is_no_success(tmp_path: Path, calls: int, told: str) -> None:
+    call = {
+        "at": "2026-01-01T00:00:00Z",
+        "method": "GET",
+        "call": "customers/get",
+        "path": [["productCode", "ACME"], ["code", "older"]],
+        "query": [],
+        "form": [],
+        "status": 200,
+        "document": '<customers><customer code="older"/></customers>',
+    }
+    (tmp_path / "recording.jsonl").write_text(f"{json.dumps(call)}\n" * calls)
+    compared = called("compare", "recording.jsonl")
+    assert compared.returncode == 2
+    assert compared.stdout.endswith(told)
+    assert compared.stderr == "tallyhook: no call of recording.jsonl can be compared\n"
 
 
 @pytest.mark.parametrize(

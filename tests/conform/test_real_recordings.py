@@ -1,8 +1,10 @@
 """What real clients and services do must neither spoil a comparison nor end up in a recording."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from lxml import etree
 from msgspec.structs import replace
@@ -303,3 +305,74 @@ def test_another_body_is_not_recorded(record: Record, content_type: str) -> None
     body = b'--x\r\nContent-Disposition: form-data; name="firstName"\r\n\r\nAda\r\n--x--\r\n'
     assert recording.send(f"customers/new/{HOME}", body, content_type).status_code == 400
     assert "Ada" not in recording.file.read_text()
+
+
+@pytest.mark.parametrize("name", ["Paid", "PAID", "Gigabytes", "PAID_RECURRING", "SPRING", "Month", "months"])
+def test_a_name_that_a_plan_has_too_is_only_replaced_as_a_name(
+    record: Record, session: Session, name: str
+) -> None:
+    recording = record()
+    coupon = "SPRING" if name == "SPRING" else ""  # the credit's description names the charge
+    more = {"subscription[planCode]": "PAID", "subscription[couponCode]": coupon, "notes": f"from {name}"}
+    assert recording.call(f"plans/get/{HOME}").status_code == 200
+    assert recording.call(f"promotions/get/{HOME}").status_code == 200
+    assert (
+        recording.call(f"customers/new/{HOME}", person("ada", "Ada", name, **CARD, **more)).status_code == 200
+    )
+    usage = {"itemCode": "GB", "quantity": "3"}
+    assert recording.call(f"customers/set-item-quantity/{HOME}/code/ada", usage).status_code == 200
+    charge = {"chargeCode": "X", "quantity": "1", "eachAmount": "5.00", "description": f"for {name}"}
+    assert recording.call(f"customers/add-charge/{HOME}/code/ada", charge).status_code == 200
+    assert recording.call(f"plans/get/{HOME}").status_code == 200
+    assert recording.call(f"promotions/get/{HOME}/code/SPRING").status_code == 200
+    same(recording, session)
+    text = recording.file.read_text()
+    assert [f"<lastName>{name}<" in text, f"for {name}" in text, f"from {name}" in text] == [False] * 3
+
+
+def test_promotions_have_their_limits(record: Record, session: Session) -> None:
+    recording = record()
+    now = recording.server.now
+    once = {"code": "ONCE", "maxRedemptions": 1}
+    early = {"code": "EARLY", "expirationDatetime": (now + timedelta(days=1)).isoformat()}
+    promotions = [
+        {"name": "Limited", "percentage": 10, "coupons": [once, early]},
+        {
+            "name": "Over",
+            "percentage": 10,
+            "expirationDatetime": (now + timedelta(days=2)).isoformat(),
+            "coupons": [{"code": "LATE"}],
+        },
+    ]
+    added = {"products": [{"code": "ACME", "promotions": promotions}]}
+    httpx.post(f"{recording.server.url}/_mock/catalog", json=added).raise_for_status()
+    assert recording.call(f"promotions/get/{HOME}").status_code == 200
+
+    def redeem(code: str, coupon: str) -> int:
+        more = {"subscription[planCode]": "PAID", "subscription[couponCode]": coupon}
+        form = person(code, "Ada", "Byron", **CARD, **more)
+        return recording.call(f"customers/new/{HOME}", form).status_code
+
+    assert [redeem("a", "ONCE"), redeem("b", "ONCE"), redeem("c", "EARLY")] == [200, 412, 200]
+    recording.server.advance("36h")
+    assert [redeem("d", "EARLY"), redeem("e", "LATE")] == [412, 200]
+    recording.server.advance("36h")
+    assert redeem("f", "LATE") == 412
+    same(recording, session)
+
+
+def test_a_plan_without_all_elements_has_the_usual_terms(record: Record, session: Session) -> None:
+    """As in the documents of 2011."""
+    recording = record()
+    assert recording.call(f"plans/get/{HOME}").status_code == 200
+    assert recording.call(f"customers/new/{HOME}", person("ada", "Ada", "Byron")).status_code == 200
+    refused = person("max", "Max", "Byron") | {"subscription[planCode]": "PAID"}
+    assert recording.call(f"customers/new/{HOME}", refused).status_code == 412
+    first, *others = read_recording(recording.file)
+    root = etree.fromstring(first.document.encode())
+    etree.strip_elements(root, "paymentMethodIsRequired", "displayName", "isActive", "trialDays")
+    older = replace(first, document=etree.tostring(root, encoding="unicode"))
+    found = differences(compare([older, *others], session))
+    assert set(found) == {"plans/get"}
+    shortened = ("paymentMethodIsRequired[1]", "displayName[1]", "isActive[1]", "trialDays[1]")
+    assert [path for path in found["plans/get"] if not path.endswith(shortened)] == []

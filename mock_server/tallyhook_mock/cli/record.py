@@ -107,7 +107,7 @@ def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed:
     Ids and invoice numbers may differ, as long as the same recorded value always corresponds to the same
     value on the mock. Times may differ by up to a minute. Calls about customers who existed before the
     recording are left out, and so are calls whose credentials the service refused. Exits with 1 if any answer
-    differs.
+    differs, and with 2 if no call can be compared.
 
     Example: tallyhook compare recording.jsonl --rules rules.toml
     """
@@ -135,6 +135,8 @@ def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed:
         print_json([_plain(each) for each in found])
     else:
         echo(_told(found), end="")
+    if all(each.left_out for each in found):
+        fail(f"no call of {recording} can be compared", USAGE)
     if any(each.differences for each in found):
         sys.exit(BAD)
 

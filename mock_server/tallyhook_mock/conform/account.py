@@ -178,6 +178,14 @@ class Answer:
             return f"{self.status}"
         return ": ".join(filter(None, (f"{self.status} {found.get('auxCode', '')}".strip(), found.text)))
 
+    def is_refusal_of(self, field: str) -> bool:
+        """Return whether the call was refused with a 412, and not for another field than this one."""
+        found = next(self.root.iter("error"), None) if self.status == 412 else None
+        if found is None:
+            return False
+        name, colon, _ = found.get("auxCode", "").partition(":")
+        return not colon or name.rpartition("[")[2].removesuffix("]") == field
+
     @property
     def customers(self) -> Iterator[Customer]:
         return map(Customer, self.root.iterfind("customer"))

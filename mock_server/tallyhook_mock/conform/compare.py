@@ -267,7 +267,7 @@ def catalog_of(exchanges: Iterable[Exchange]) -> dict[str, Any]:
 
 def _plan(element: etree._Element) -> dict[str, Any]:
     plan: dict[str, Any] = {"code": element.get("code")}
-    plan |= {name: element.findtext(name) == "1" for name in _PLAN_FLAGS}
+    plan |= {name: value == "1" for name in _PLAN_FLAGS if (value := element.findtext(name))}
     plan |= {name: int(element.findtext(name) or 0) for name in _PLAN_COUNTS}
     plan |= {name: value for name in _PLAN_TEXTS if (value := element.findtext(name))}
     plan["items"] = [
@@ -292,9 +292,21 @@ def _promotion(element: etree._Element) -> dict[str, Any]:
         "description": element.findtext("description") or "",
         "percentage": incentive.findtext("percentage"),
         "plans": [plan.get("code") for plan in element.iterfind("plans/plan")],
-        "coupons": [{"code": coupon.get("code")} for coupon in element.iterfind("coupons/coupon")],
+        "coupons": [_coupon(coupon) for coupon in element.iterfind("coupons/coupon")],
         **({"months": int(months)} if months else {}),
+        **_expiration(incentive),
     }
+
+
+def _coupon(element: etree._Element) -> dict[str, Any]:
+    most = element.findtext("maxRedemptions")
+    limit = {"maxRedemptions": int(most)} if most else {}
+    return {"code": element.get("code"), **limit, **_expiration(element)}
+
+
+def _expiration(element: etree._Element) -> dict[str, str]:
+    expires = element.findtext("expirationDatetime")
+    return {"expirationDatetime": expires} if expires else {}
 
 
 def _depends_on_names(exchange: Exchange) -> bool:

@@ -4,9 +4,22 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-__all__ = ["DAILY", "FREE", "ITEM", "LATER", "MONTHLY", "PLANS", "PRORATED", "SETUP", "TRIAL", "differences"]
+__all__ = [
+    "DAILY",
+    "FREE",
+    "ITEM",
+    "LATER",
+    "MONTHLY",
+    "PLANS",
+    "PRORATED",
+    "SETUP",
+    "SETUP_CHARGE",
+    "TRIAL",
+    "differences",
+]
 
 ITEM = "conform-unit"
+SETUP_CHARGE = "conform-setup"
 
 FREE, MONTHLY, PRORATED, TRIAL, SETUP, DAILY, LATER = (
     "free",
@@ -45,11 +58,11 @@ PLANS: Mapping[str, Mapping[str, str]] = {
         "300.00",
         initialBillCount="10",
         initialBillCountUnit="days",
-        setupChargeCode="conform-setup",
+        setupChargeCode=SETUP_CHARGE,
         setupChargeAmount="50.00",
         setupChargeBillHandler="no",
     ),
-    SETUP: _plan("300.00", setupChargeCode="conform-setup", setupChargeAmount="50.00"),
+    SETUP: _plan("300.00", setupChargeCode=SETUP_CHARGE, setupChargeAmount="50.00"),
     DAILY: {**_plan("10.00", billingFrequency="daily", paymentMethodIsRequired="0"), **_ITEM},
     # This plan needs no card at sign-up.
     LATER: {**_plan("300.00", paymentMethodIsRequired="0"), **_ITEM},

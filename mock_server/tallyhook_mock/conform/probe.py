@@ -1,6 +1,6 @@
 """A probe finds out which alternative of a rule a server follows. It consists of steps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ __all__ = [
     "Value",
     "Visit",
     "Wait",
+    "is_billed",
     "shown",
     "told",
 ]
@@ -282,6 +283,22 @@ class Probe(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     needs: frozenset[Need] = frozenset()
     refuses: bool = False  # whether the listener refuses billable hooks about this probe's customers
+
+
+def is_billed(invoices: Iterable[Invoice], code: str, amount: int) -> bool:
+    """Return whether one of the invoices has a charge with this code and amount.
+
+    Raises NotFoundOut if there are other amounts for the code. A charge of 0 is ignored.
+    """
+    charges = (charge for invoice in invoices for charge in invoice.charges if charge.code == code)
+    amounts = [charge.amount for charge in charges if charge.amount]
+    if amounts not in ([], [amount]):
+        raise NotFoundOut(f"instead of {amount}.00 for {code}, {_listed(amounts)} was billed")
+    return bool(amounts)
+
+
+def _listed(amounts: Iterable[Decimal]) -> str:
+    return " and ".join(f"{amount:.2f}" for amount in amounts)
 
 
 def told(value: Value) -> str:

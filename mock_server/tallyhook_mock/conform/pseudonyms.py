@@ -50,6 +50,7 @@ _SECRETS = frozenset(
     ("gatewayToken", "gatewayTokenAux", "key", "password", "returnUrl", "cancelUrl", "redirectUrl")
 )
 _IGNORED = frozenset(("remoteAddress",))
+_CODES = frozenset(("planCode", "itemCode", "couponCode"))
 # The zips that make the simulator fail are not personal data.
 _SIMULATED = re.compile(r"0[1-7]00[0-9]")
 _CODE = re.compile(r"\d{3,4}")
@@ -67,10 +68,11 @@ class Pseudonyms:
         self._known: dict[tuple[str, str], str] = {}
         self._names: dict[str, str] = {}  # names that are also replaced in free text
         self._last_fours: dict[str, str] = {}
+        self._kept: set[str] = set()
 
     def value(self, name: str, value: str) -> str:
         """Return the pseudonym for a value. `name` is the name of the value's field or XML element."""
-        if not value:
+        if not value or name in _CODES:
             return value
         if name in ("ccNumber", "cardNumber"):
             return self._card(value)
@@ -94,12 +96,18 @@ class Pseudonyms:
 
     def text(self, text: str) -> str:
         """Return free text with pseudonyms for email addresses, card numbers and all names learned so far."""
+        if text in self._kept:
+            return text
         text = _EMAIL.sub(lambda found: self._email(found[0]), text)
         text = _CARD.sub(lambda found: self._card(found[0]), text)
         text = _MASKED.sub(lambda found: self._last_fours.get(found[0], found[0]), text)
         for name, other in self._names.items():
             text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", other, text)
         return text
+
+    def keep(self, texts: Iterable[str]) -> None:
+        """Keep these texts of plans and promotions, even if a person has the same name."""
+        self._kept.update(texts)
 
     def learn(self, fields: Iterable[tuple[str, str]]) -> None:
         """Learn the names in these fields. Call this before replacing free text from the same API call."""

@@ -125,7 +125,10 @@ class Recorder:
             root = etree.fromstring(text.encode(), _PARSER)
         except etree.XMLSyntaxError:
             return self._pseudonyms.text(text)
-        elements = [each for each in root.iter() if isinstance(each.tag, str)]
+        offered = {each for offer in root.iter("plan", "promotion") for each in offer.iter()}
+        for each in offered:
+            self._pseudonyms.keep(filter(None, (each.text, *map(str, each.attrib.values()))))
+        elements = [each for each in root.iter() if isinstance(each.tag, str) and each not in offered]
         self._pseudonyms.learn((str(each.tag), each.text or "") for each in elements)
         for each in elements:
             parent = each.getparent()
@@ -157,6 +160,7 @@ def read_recording(file: Path) -> list[Exchange]:
 
 def _inner(name: str) -> str:
     """Return the name in a parameter's last brackets, such as `ccNumber` for `subscription[ccNumber]`."""
+    name = name.removesuffix("[]")
     return name.rpartition("[")[2].rstrip("]") if name.endswith("]") else name
 
 

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from tallyhook_mock.conform.plans import DAILY, FREE, ITEM, MONTHLY, SETUP
-from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
+from tallyhook_mock.conform.account import Customer, Invoice
+from tallyhook_mock.conform.plans import DAILY, FREE, ITEM, MONTHLY, SETUP, SETUP_CHARGE
+from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, is_billed, shown
 
 __all__ = ["PROBES"]
 
@@ -18,7 +19,7 @@ def long_cancel_setup(visit: Visit) -> Finding:
     customer = visit.edit(pays=True).customer
     if len(customer.paid) < 2:
         raise NotFoundOut("the reactivation billed nothing")
-    is_charged = any(charge.each_amount == 50 for charge in customer.paid[0].charges)
+    is_charged = is_billed(_later(customer), SETUP_CHARGE, 50)
     return Finding("charged" if is_charged else "waived", shown(customer.paid[0]))
 
 
@@ -34,8 +35,12 @@ def long_cancel_usage(visit: Visit) -> Finding:
     customer = visit.edit(pays=True).customer
     if len(customer.paid) < 2:
         raise NotFoundOut("the reactivation billed nothing")
-    is_billed = any(charge.code == ITEM and charge.quantity for charge in customer.paid[0].charges)
-    return Finding("billed" if is_billed else "dropped", shown(customer.paid[0]))
+    return Finding("billed" if is_billed(_later(customer), ITEM, 5) else "dropped", shown(customer))
+
+
+def _later(customer: Customer) -> list[Invoice]:
+    """Return the paid invoices after that of the sign-up."""
+    return customer.paid[:-1]
 
 
 def owe(visit: Visit) -> Wait:

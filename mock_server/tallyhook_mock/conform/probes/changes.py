@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tallyhook_mock.conform.account import Customer, Invoice
 from tallyhook_mock.conform.plans import FREE, ITEM, MONTHLY, PRORATED, TRIAL
-from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
+from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, is_billed, shown
 
 __all__ = ["PROBES"]
 
@@ -20,15 +20,19 @@ def free_to_paid(visit: Visit) -> Finding:
     begun = visit.new(FREE, pays=False).created
     customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer
     after = customer.pending.billing_at - begun
-    value = "sign-up" if timedelta(days=9) < after < timedelta(days=11) else "on-change"
-    return Finding(value, shown(customer.pending))
+    for value, earliest, latest in (("sign-up", 9, 11), ("on-change", 27, 32)):
+        if timedelta(days=earliest) < after < timedelta(days=latest):
+            return Finding(value, shown(customer.pending))
+    raise NotFoundOut(f"the next bill is due {after.days} days after the sign-up")
 
 
 def prorated_change_in_trial(visit: Visit) -> Finding:
-    visit.new(TRIAL)
+    due = visit.new(TRIAL).pending.billing_at
     customer = visit.edit(more={"planCode": visit.plan(PRORATED)}).customer
     if customer.paid:
         return Finding("bills-now", shown(customer.paid[0]))
+    if customer.pending.billing_at != due:
+        raise NotFoundOut(f"the first bill was moved from {due} to {customer.pending.billing_at}")
     return Finding("keeps-date", shown(customer.pending))
 
 
@@ -41,15 +45,18 @@ def proration_base(visit: Visit) -> Finding:
     }
     visit.new(MONTHLY, more=credit)
     billed, unused = _adjusted(visit.edit(more={"planCode": visit.plan(PRORATED)}).customer)
-    return Finding("list" if unused > 240 else "paid", shown(billed))
+    # A credit that is calculated by the day may lack one day.
+    for value, whole in (("list", 300), ("paid", 200)):
+        if whole * 27 / 28 - 1 < unused <= whole:
+            return Finding(value, shown(billed))
+    raise NotFoundOut(f"the credit for a month of 300.00, of which 200.00 were paid, is {unused}")
 
 
 def prorated_overage(visit: Visit) -> Finding:
     visit.new(MONTHLY)
     visit.on("customers/set-item-quantity", more={"itemCode": ITEM, "quantity": "5"})
     billed, _ = _adjusted(visit.edit(more={"planCode": visit.plan(PRORATED)}).customer)
-    is_billed = any(charge.code == ITEM and charge.quantity == 5 for charge in billed.charges)
-    return Finding("billed" if is_billed else "dropped", shown(billed))
+    return Finding("billed" if is_billed([billed], ITEM, 5) else "dropped", shown(billed))
 
 
 def begin_period(visit: Visit) -> Wait:

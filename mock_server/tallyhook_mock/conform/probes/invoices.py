@@ -37,15 +37,17 @@ def tax_rounding(visit: Visit) -> Finding:
 def one_time_excess(visit: Visit) -> Finding:
     visit.new(FREE)
     customer = visit.on("invoices/new", more=charges("4.00", "-10.00")).customer
-    carried = [charge for charge in customer.pending.credits if charge.amount == -6]
-    return Finding("carried" if carried else "lost", shown(customer.pending))
+    amounts = [charge.amount for charge in customer.pending.credits]
+    if amounts not in ([], [-6]):
+        raise NotFoundOut(f"of an excess of 6.00, {', '.join(map(str, amounts))} was carried forward")
+    return Finding("carried" if amounts else "lost", shown(customer.pending))
 
 
 def void_with_amount(visit: Visit) -> Finding:
     customer = visit.new(MONTHLY)
     number = customer.paid[0].number
     answer = visit.attempt("invoices/void", {"number": number, "amount": "5.00"})
-    if answer.status == 412:
+    if answer.is_refusal_of("amount"):
         return Finding("refused", shown(answer))
     if not answer.is_success:
         raise NotFoundOut(f"the void was refused for another reason: {answer.error}")
@@ -60,7 +62,10 @@ def declined_one_time(visit: Visit) -> Finding:
     """Find out whether a declined one-time invoice remains outstanding or is dropped."""
     _decline(visit, "4.00")
     run = visit.attempt("customers/run-outstanding", {"code": visit.code()})
-    return Finding("dropped" if run.status == 404 else "outstanding", shown(run))
+    values = {404: "dropped", 422: "outstanding"}
+    if run.status not in values:
+        raise NotFoundOut(f"running the invoice was neither declined nor a 404: {run.error or run.text}")
+    return Finding(values[run.status], shown(run))
 
 
 def several_outstanding(visit: Visit) -> Finding:

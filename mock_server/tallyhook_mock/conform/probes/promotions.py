@@ -26,6 +26,8 @@ def promotion_scope(visit: Visit) -> Finding:
     if not any(_part(visit, credit, 300) for credit in off):
         raise NotFoundOut("the recurring charge was not discounted")
     found = any(_part(visit, credit, 50) for credit in off)
+    if len(off) != 1 + found:
+        raise NotFoundOut("the setup charge was discounted by another percentage")
     return Finding("all" if found else "recurring", shown(customer.paid[0]))
 
 
@@ -66,6 +68,8 @@ def promotion_months_from(visit: Visit) -> Finding:
     late = _first_bill(visit, timedelta(days=31 * months + 10))
     pending = _redeemed(visit, MONTHLY, **late).pending
     found = any(_part(visit, each, 300) for each in pending.credits)
+    if len(pending.credits) != found:
+        raise NotFoundOut("the recurring charge was discounted by another percentage")
     return Finding("first-bill" if found else "redemption", shown(pending))
 
 

@@ -1,9 +1,10 @@
 """Probes that find out which values the API's calls accept, and which they refuse."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tallyhook_mock.conform.plans import FREE, ITEM, MONTHLY, PLANS
 from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, shown
+from tallyhook_mock.core.frequencies import add_months, run_over
 
 __all__ = ["PROBES"]
 
@@ -12,11 +13,11 @@ def past_initial_bill_date(visit: Visit) -> Finding:
     now = visit.server_time()
     past = {"subscription[initialBillDate]": f"{now - timedelta(days=3):%Y-%m-%d}"}
     answer = visit.attempt("customers/new", visit.fields(MONTHLY) | past)
-    if answer.status == 412:
+    if answer.is_refusal_of("initialBillDate"):
         return Finding("refused", shown(answer))
     if not answer.is_success or not answer.customer.paid:
         raise NotFoundOut(
-            f"the sign-up was neither refused with a 412 nor billed: {answer.error or 'no paid invoice'}"
+            f"the sign-up was neither refused for its date nor billed: {answer.error or 'no paid invoice'}"
         )
     return Finding("billed", shown(answer.customer.paid[0]))
 
@@ -25,7 +26,7 @@ def missing_customer_code(visit: Visit) -> Finding:
     fields = visit.fields(FREE, pays=False)
     del fields["code"]
     answer = visit.attempt("customers/new", fields)
-    if answer.status == 412:
+    if answer.is_refusal_of("code"):
         return Finding("refused", shown(answer))
     if not answer.is_success or answer.customer.code != fields["email"]:
         raise NotFoundOut(
@@ -37,10 +38,10 @@ def missing_customer_code(visit: Visit) -> Finding:
 def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
     begun = {"items[0][itemCode]": ITEM, "items[0][quantity]": "1.23456"}
     answer = visit.attempt("customers/new", visit.fields(FREE, pays=False) | begun)
-    if answer.status == 412:
+    if answer.is_refusal_of("quantity"):
         return Finding("refused", shown(answer))
     if not answer.is_success:
-        raise NotFoundOut(f"customers/new was refused, but not with a 412: {answer.error}")
+        raise NotFoundOut(f"customers/new was refused, but not for the quantity: {answer.error}")
     quantity = answer.customer.quantity(ITEM)
     if str(quantity.normalize()) != "1.2346":
         raise NotFoundOut(f"1.23456 became {quantity}")
@@ -56,9 +57,9 @@ def delete_all_confirm(visit: Visit) -> Finding:
     answer = visit.attempt("customers/delete-all/confirm/1", {})
     if answer.is_success and not visit.account.customers():
         return Finding("any", answer.text)
-    if answer.status == 412:
+    if answer.is_refusal_of("confirm"):
         return Finding("time", shown(answer))
-    raise NotFoundOut(f"delete-all neither deleted the customers nor answered with a 412: {answer.error}")
+    raise NotFoundOut(f"delete-all neither deleted the customers nor refused the time: {answer.error}")
 
 
 def empty_meta_data(visit: Visit) -> Finding:
@@ -92,7 +93,10 @@ def month_end(visit: Visit) -> Finding:
     shows = f"initialInvoiceBillingDatetime: {first}\nnextInvoiceBillingDatetime: {second}"
     if first[8:] != "31" or not second:
         raise NotFoundOut(f"the plan does not show the two bill dates: {shows}")
-    return Finding("run-over" if int(second[8:]) <= 3 else "last-day", shows)
+    for value, add in (("run-over", run_over), ("last-day", add_months)):
+        if f"{add(datetime.fromisoformat(first), 1):%Y-%m-%d}" == second:
+            return Finding(value, shows)
+    raise NotFoundOut(f"the second bill is due on neither day: {shows}")
 
 
 PROBES = (
