@@ -9,13 +9,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Any, Generic, Literal, Protocol, SupportsIndex, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
 import msgspec
 
+from tallyhook import money
 from tallyhook._model import Model
 from tallyhook.errors import MASK, APIError, DecodeError, WrongDocument
 
@@ -25,6 +28,15 @@ T_co = TypeVar("T_co", covariant=True)
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
+# What is accepted for a keyword argument of a type. A bool is accepted only as a bool.
+_ACCEPTED: dict[type, Any] = {
+    str: str,
+    bool: bool,
+    int: SupportsIndex,
+    Decimal: Decimal | int | str,
+    datetime: date,
+    Mapping: Mapping,
+}
 _SECRET_WORDS = frozenset({"ccNumber", "ccCardCode", "api_token"})
 
 
@@ -163,9 +175,38 @@ def no_lone_surrogates() -> Iterator[None]:
         raise ValueError("A lone surrogate can't be sent: UTF-8 has no encoding for it") from None
 
 
-def plain_text(value: object) -> str:
-    """Return a value as a plain str. A member of a string enum becomes its value, not its name."""
-    return str.__str__(value) if isinstance(value, str) else str(value)
+def text(value: str, what: str) -> str:
+    """Return `value` as a plain str: a member of a string enum becomes its value, not its name.
+
+    Raises TypeError if it is not a str. `what` names the value in the error's message.
+    """
+    if not isinstance(value, str):
+        raise wrong_type(value, what, "a str")
+    return str.__str__(value)
+
+
+def flag(value: bool, what: str) -> bool:
+    """Return `value`. Raises TypeError if it is not a bool: any non-empty str would count as true."""
+    if not isinstance(value, bool):
+        raise wrong_type(value, what, "a bool")
+    return value
+
+
+def present(value: str, what: str) -> str:
+    """Return a code, id or number as a plain str.
+
+    Raises TypeError if it is not a str, and ValueError if it is empty or white space, because a server may
+    match it with any object. `what` names the value in the error's message.
+    """
+    plain = text(value, f"The {what}")
+    if not plain.strip():
+        raise ValueError(f"The {what} is empty")
+    return plain
+
+
+def wrong_type(value: object, what: str, wanted: str) -> TypeError:
+    """Return the exception for a value of the wrong type. It doesn't quote the value."""
+    return TypeError(f"{what} must be {wanted}, not {type(value).__name__}")
 
 
 def is_secret(name: str) -> bool:
@@ -218,18 +259,43 @@ def whole(value: int, what: str, least: int = 0) -> int:
     `what` names the value in the error's message.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} must be an int, not {type(value).__name__}")
+        raise wrong_type(value, what, "an int")
     if value < least:
         raise ValueError(f"{what} must be at least {least}")
     return value
 
 
-def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the keyword arguments `fields`. Raises TypeError if the TypedDict `kind` lacks one of them."""
-    for name in fields:
+def only(kind: type, fields: Mapping[str, Any]) -> dict[str, object]:
+    """Return the keyword arguments `fields`. The value of each may be None, whatever its type.
+
+    Raises:
+        TypeError: the TypedDict `kind` lacks an argument, or a value has another type.
+        ValueError: a number isn't finite.
+    """
+    checked: dict[str, object] = {}
+    for name, value in fields.items():
         if name not in kind.__annotations__:
             raise TypeError(f"unexpected keyword argument {name!r}")
-    return fields
+        wanted = _type_of(kind.__annotations__[name])
+        if value is not None:
+            is_stray_bool = isinstance(value, bool) and wanted is not bool
+            if is_stray_bool or not isinstance(value, _ACCEPTED[wanted]):
+                raise wrong_type(value, name, f"a {wanted.__name__}")
+            if wanted is Decimal:
+                value = money.exact_number(value, name)
+        checked[name] = value
+    return checked
+
+
+def _type_of(annotation: Any) -> type:
+    """Return the type of an annotation such as `Decimal | None` or `Mapping[str, str]`."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return str
+    if origin is UnionType:
+        (annotation,) = (each for each in get_args(annotation) if each is not NoneType)
+    found: type = get_origin(annotation) or annotation
+    return found
 
 
 def camel(name: str) -> str:

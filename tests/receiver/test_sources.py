@@ -57,6 +57,13 @@ async def listening(receiver: Receiver) -> AsyncIterator[Callable[..., Any]]:
 # A key in a header.
 
 
+@pytest.mark.parametrize("key", ["abc ", b"abc\n", "\tabc", "a\nb"])
+def test_a_key_that_no_header_keeps_is_refused(key: str | bytes) -> None:
+    with pytest.raises(ValueError, match="source meter needs another key") as caught:
+        SharedKey("meter", ["fine", key])
+    assert "abc" not in str(caught.value)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 @pytest.mark.parametrize(
     "source", [SharedKey("crm", "h\u00f6lzern"), Fusebill("crm", "h\u00f6lzern", header="X-Api-Key")]

@@ -126,7 +126,7 @@ def test_refuses_texts_that_can_not_be_sent(review: Review, code: str, descripti
 @pytest.mark.parametrize(("code", "description"), [("C", None), ("C", 5), (5, ""), (None, "")])
 def test_refuses_texts_that_are_none(review: Review, code: Any, description: Any) -> None:
     """The customer would see "None", and the journal could not be read again."""
-    with pytest.raises(TypeError, match="must be str"):
+    with pytest.raises(TypeError, match="must be a str"):
         review.charge(code, 1, description)
     assert review.declaration.charges == ()
 

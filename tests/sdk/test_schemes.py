@@ -332,3 +332,22 @@ def test_a_shared_key() -> None:
     assert not scheme.verify({"authorization": "Bearer k\u0101y"}, b"{}", ["k?y", "k\u00e9y"], at=at)
     with pytest.raises(ValueError, match="empty"):
         scheme.check_key("")
+
+
+@pytest.mark.parametrize("key", ["abc ", "abc\t", b"abc\n", "abc\r\n", " abc", "a\nb", b"a\rb", "a\0b", " "])
+def test_a_shared_key_that_no_header_keeps(key: str | bytes) -> None:
+    """A server strips a header's value, so a hook with such a key would never be verified."""
+    with pytest.raises(ValueError, match="white space around it") as caught:
+        signing.SharedKey().check_key(key)
+    assert "abc" not in str(caught.value)
+    with pytest.raises(ValueError, match="white space around it"):
+        signing.SharedKey().sign(b"{}", key, id="1", at=AT)
+
+
+@pytest.mark.parametrize("key", ["a b", "abc", "k\u00e9y", b"a\xffb", "a\xa0"])
+def test_a_shared_key_that_a_header_keeps(key: str | bytes) -> None:
+    for scheme in (signing.SharedKey(), signing.SharedKey("Authorization", "Bearer ")):
+        scheme.check_key(key)
+        text = key.decode("latin-1") if isinstance(key, bytes) else key
+        sent = {scheme.header: f" {scheme.prefix}{text} "}
+        assert scheme.verify(sent, b"{}", [key], at=AT)

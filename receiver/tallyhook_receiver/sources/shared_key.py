@@ -34,6 +34,11 @@ class SharedKey:
         self.name = name
         self.keys = keys_of(keys, f"source {name}")
         self._scheme = signing.SharedKey(header)
+        for key in self.keys:
+            try:
+                self._scheme.check_key(key)
+            except ValueError as error:
+                raise ValueError(f"source {name} needs another key: {error}") from None
         self._type_field = type_field
         self._id_field = id_field
 

@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from tallyhook import money
-from tallyhook._call import Call, Named, Reader, Subject, plain_text
+from tallyhook._call import Call, Named, Reader, Subject, present, text
 from tallyhook._model import Model, read
 from tallyhook.chargemonk.models import Invoice, UnbilledCharge
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
 _LIMIT = 1000
+_CODE = "subscription's code"
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
@@ -25,7 +26,7 @@ _READER = Reader(Invoice, UnbilledCharge)
 def list_invoices() -> Call[tuple[Invoice, ...]]:
     """List the newest 1,000 invoices."""
     read_list = _listed(Invoice, "list", "invoice")
-    return _call("listInvoices", read_list, {"limit": _LIMIT}, repeatable=True)
+    return _call("listInvoices", read_list, {"limit": f"{_LIMIT}"}, repeatable=True)
 
 
 def list_subscription_unbilled_charges(subscription_code: str) -> Call[tuple[UnbilledCharge, ...]]:
@@ -44,7 +45,7 @@ def list_subscription_unbilled_charges(subscription_code: str) -> Call[tuple[Unb
     return _call(
         "listSubscriptionUnbilledCharges",
         read_all,
-        {"subscription_code": _present(subscription_code), "limit": _LIMIT},
+        {"subscription_code": present(subscription_code, _CODE), "limit": f"{_LIMIT}"},
         repeatable=True,
         subject=Named("subscription_code", subscription_code, may_lack=True),
     )
@@ -66,31 +67,33 @@ def add_charge(
     if not units:
         raise ValueError("A quantity must be above 0")
     form = {
-        "subscription_code": _present(subscription_code),
-        "description": description,
-        "amount": money.amount(money.product(units, money.exact_number(price, "A price"))),
+        "subscription_code": present(subscription_code, _CODE),
+        "description": text(description, "A description"),
+        "amount": money.amount_text(money.amount(money.product(units, money.exact_number(price, "A price")))),
         "quantity": f"{units:f}",
         "invoice_later": "true",
     }
     return _call("", _done, form)
 
 
-def _present(subscription_code: str) -> str:
-    if not subscription_code or not subscription_code.strip():
-        raise ValueError("The subscription's code is empty")
-    return subscription_code
-
-
 def _call(
     path: str,
     read_answer: Callable[[bytes], T],
-    form: Mapping[str, object],
+    form: Mapping[str, str],
     *,
     repeatable: bool = False,
     subject: Subject | None = None,
 ) -> Call[T]:
-    pairs = tuple((name, plain_text(value)) for name, value in form.items())
-    return Call("POST", path, path, read_answer, _refusal, form=pairs, repeatable=repeatable, subject=subject)
+    return Call(
+        "POST",
+        path,
+        path,
+        read_answer,
+        _refusal,
+        form=tuple(form.items()),
+        repeatable=repeatable,
+        subject=subject,
+    )
 
 
 def _listed(model: type[M], *path: str) -> Callable[[bytes], tuple[M, ...]]:

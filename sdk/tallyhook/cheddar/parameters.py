@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, SupportsIndex, TypedDict
 import msgspec
 
 from tallyhook import money
-from tallyhook._call import Pairs, camel, plain_text
+from tallyhook._call import Pairs, camel, text, wrong_type
 from tallyhook.errors import MASK
 
 
@@ -159,7 +159,9 @@ def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
         word = camel(name)
         key = f"{within}[{word}]" if within else word
         if isinstance(value, Mapping):
-            found += ((f"{key}[{inner}]", plain(entry)) for inner, entry in value.items())
+            found += (
+                (f"{key}[{text(inner, f'A name in {name}')}]", plain(entry)) for inner, entry in value.items()
+            )
         else:
             found.append((key, plain(value)))
     return tuple(found)
@@ -176,15 +178,15 @@ def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
     The pairs are in the order in which Cheddar checks them (documented). Raises TypeError if the charge's
     code or description isn't a str.
     """
-    for text in (charge.charge_code, charge.description):
-        if not isinstance(text, str):
-            raise TypeError(f"a charge's code and description must be str, not {type(text).__name__}")
+    if not isinstance(charge, ChargeInput):
+        raise wrong_type(charge, "A charge", "a ChargeInput")
+    description = text(charge.description, "A charge's description")
     fields = {
-        "charge_code": charge.charge_code,
+        "charge_code": text(charge.charge_code, "A charge's code"),
         "quantity": money.count(charge.quantity),
         "each_amount": money.amount(charge.each_amount),
     }
-    return pairs(fields | ({"description": charge.description} if charge.description else {}), within)
+    return pairs(fields | ({"description": description} if description else {}), within)
 
 
 def list_of_charges(charges: Sequence[ChargeInput]) -> Pairs:
@@ -196,16 +198,18 @@ def list_of_charges(charges: Sequence[ChargeInput]) -> Pairs:
 
 def list_of_items(items: Sequence[ItemInput]) -> Pairs:
     """Return items as a form's (name, value) pairs, with the names `items[0][…]`, `items[1][…]`, …"""
-    return tuple(
-        pair
-        for index, item in enumerate(items)
-        for pair in pairs(
-            {
-                "item_code": item.item_code,
-                "quantity": money.quantity_text(money.quantity(item.quantity)),
-            },
-            f"items[{index}]",
-        )
+    return tuple(pair for index, item in enumerate(items) for pair in _item_pairs(item, f"items[{index}]"))
+
+
+def _item_pairs(item: ItemInput, within: str) -> Pairs:
+    if not isinstance(item, ItemInput):
+        raise wrong_type(item, "An item", "an ItemInput")
+    return pairs(
+        {
+            "item_code": text(item.item_code, "An item's code"),
+            "quantity": money.quantity_text(money.quantity(item.quantity)),
+        },
+        within,
     )
 
 
@@ -230,7 +234,7 @@ def plain(value: object) -> str:
         case datetime() | date():
             return value.isoformat()
         case str():
-            return plain_text(value)
+            return text(value, "A value")
         case SupportsIndex():
             return str(operator.index(value))
         case _:

@@ -13,7 +13,7 @@ from enum import Enum, StrEnum
 from typing import TypeVar
 
 from tallyhook import money
-from tallyhook._call import Call, Named, Subject, plain_text, whole
+from tallyhook._call import Call, Named, Subject, flag, present, text, whole, wrong_type
 from tallyhook.cleverbridge import documents
 from tallyhook.cleverbridge.models import Item, Renewal, Subscription, SubscriptionStatus, UpdateResult
 
@@ -88,21 +88,23 @@ def get_subscriptions_for_customer(
     Raises:
         NotFound: there is no such customer.
     """
+    if isinstance(customer_id, int):
+        customer_id = f"{whole(customer_id, 'A customer_id')}"
     named = {
         "customerId": customer_id,
         "customerReferenceId": customer_reference_id,
         "customerEmail": customer_email,
     }
-    given = [(name, plain_text(value)) for name, value in named.items() if value is not None]
+    given = [(name, present(value, name)) for name, value in named.items() if value is not None]
     if customer_id is not None:
         given[0] = ("customerId", _number(given[0][1]))
     if len(given) != 1:
         raise TypeError("Pass exactly one of customer_id, customer_reference_id and customer_email")
-    if not given[0][1].strip():
-        raise ValueError(f"The {given[0][0]} is empty")
     if status is not None:
+        if type(status) not in (SubscriptionStatus, int):  # another enum may have the same numbers
+            raise wrong_type(status, "A status", "a SubscriptionStatus")
         given.append(("subscriptionstatus", str(SubscriptionStatus(status).value)))
-    if only_current_items:
+    if flag(only_current_items, "only_current_items"):
         given.append(("isCurrent", "true"))
     subject = None
     if customer_email is None:
@@ -157,18 +159,18 @@ def update_subscription_item(
         "Quantity": whole(quantity, "A quantity"),
     }
     if coupon_code is not None:
-        change["CouponCode"] = coupon_code
+        change["CouponCode"] = text(coupon_code, "A coupon_code")
     if price is not None:
         change["CustomerPrice"] = _price(subscription, price, currency, is_gross)
     if product_name is not None:
-        change["ProductName"] = product_name
-    if reset_billing_interval:
+        change["ProductName"] = text(product_name, "A product_name")
+    if flag(reset_billing_interval, "reset_billing_interval"):
         if alignment is Alignment.AT_RENEWAL and not preview:
             raise ValueError("Only an update that takes effect at once can reset the interval")
         change["ResetBillingInterval"] = True
     return _change(
         "updatesubscriptionitem",
-        {**_item(subscription, item), **change, "UpdateAction": update_action},
+        {**_item(subscription, item), **change, "UpdateAction": UpdateAction(update_action)},
         alignment,
         preview,
         generate_mail,
@@ -227,7 +229,7 @@ def update_subscription_item_price(
         change["Quantity"] = whole(quantity, "A quantity")
     return _change(
         "updatesubscriptionitemprice",
-        {**_item(subscription, item), **change, "UpdateAction": update_action},
+        {**_item(subscription, item), **change, "UpdateAction": UpdateAction(update_action)},
         alignment,
         preview,
         generate_mail,
@@ -264,11 +266,11 @@ def add_subscription_item(
         "Quantity": whole(quantity, "A quantity", least=1),
     }
     if coupon_code is not None:
-        body["CouponCode"] = coupon_code
+        body["CouponCode"] = text(coupon_code, "A coupon_code")
     if price is not None:
         body["CustomerPrice"] = _price(subscription, price, currency, is_gross)
     if product_name is not None:
-        body["ProductName"] = product_name
+        body["ProductName"] = text(product_name, "A product_name")
     if affiliate_id is not None:
         body["AffiliateId"] = whole(affiliate_id, "An affiliate_id", least=1)
     return _change("addsubscriptionitem", body, alignment, preview, generate_mail, sets_a_total=False)
@@ -286,7 +288,8 @@ def deactivate_subscription_items(
         APIError: status 402: there is no such item, or no item would stay active.
         NotFound: there is no such subscription.
     """
-    body = {**_items(subscription, items), "AllowReinstate": allow_reinstate, "GenerateMail": generate_mail}
+    body = {**_items(subscription, items), "AllowReinstate": flag(allow_reinstate, "allow_reinstate")}
+    body["GenerateMail"] = flag(generate_mail, "generate_mail")
     return _call("POST", "deactivatesubscriptionitems", documents.nothing, body=body, repeatable=False)
 
 
@@ -299,7 +302,7 @@ def reinstate_subscription_items(
         APIError: status 402: there is no such item.
         NotFound: there is no such subscription.
     """
-    body = {**_items(subscription, items), "GenerateMail": generate_mail}
+    body = {**_items(subscription, items), "GenerateMail": flag(generate_mail, "generate_mail")}
     return _call("POST", "reinstatesubscriptionitems", documents.nothing, body=body, repeatable=False)
 
 
@@ -310,6 +313,8 @@ def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> C
         APIError: status 402: the subscription isn't active, or the date is in the past.
         NotFound: there is no such subscription.
     """
+    if not isinstance(date, datetime):
+        raise wrong_type(date, "A next billing date", "a datetime")
     if date.tzinfo is None:
         raise ValueError("A next billing date needs a time zone")
     body = {"SubscriptionId": _id(subscription), "NextBillingDate": date.astimezone(UTC)}
@@ -328,7 +333,7 @@ def renew_subscription(
         NotFound: there is no such subscription.
     """
     body: dict[str, object] = {"SubscriptionId": _id(subscription)}
-    if reset_billing_interval:
+    if flag(reset_billing_interval, "reset_billing_interval"):
         body["ResetBillingInterval"] = True
     return _call("POST", "renewsubscription", documents.renewal, body=body, repeatable=False)
 
@@ -342,7 +347,13 @@ def _change(
     *,
     sets_a_total: bool,
 ) -> Call[UpdateResult]:
-    body = {**change, "AlignmentSettings": alignment.settings(preview), "GenerateMail": generate_mail}
+    if not isinstance(alignment, Alignment):
+        raise wrong_type(alignment, "An alignment", "an Alignment")
+    body = {
+        **change,
+        "AlignmentSettings": alignment.settings(flag(preview, "preview")),
+        "GenerateMail": flag(generate_mail, "generate_mail"),
+    }
     repeatable = preview or (sets_a_total and alignment is Alignment.AT_RENEWAL)
     return _call("POST", name, documents.update_result, body=body, repeatable=repeatable)
 
@@ -393,9 +404,7 @@ def _call(
 
 def _id(subscription: SubscriptionRef) -> str:
     named = subscription.id if isinstance(subscription, Subscription) else subscription
-    if not named or not named.strip():
-        raise ValueError("The subscription's id is empty")
-    return named
+    return present(named, "subscription's id")
 
 
 def _item(subscription: SubscriptionRef, item: ItemRef) -> dict[str, object]:
@@ -413,12 +422,12 @@ def _price(
 ) -> dict[str, object]:
     if currency is None:
         currency = subscription.customer_currency_id if isinstance(subscription, Subscription) else ""
-    if not currency:
+    if not text(currency, "A currency"):
         raise TypeError("Pass the currency, or the subscription as a model")
     value = money.amount(price)
     if value < 0:
         raise ValueError("A price must be at least 0")
-    return {"Currency": currency, "Value": value, "IsGross": is_gross}
+    return {"Currency": currency, "Value": value, "IsGross": flag(is_gross, "is_gross")}
 
 
 def _running_number(item: ItemRef) -> int:

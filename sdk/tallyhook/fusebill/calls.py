@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
 
 from tallyhook import money
-from tallyhook._call import Call, Named, Pairs, Subject, camel, only, whole
+from tallyhook._call import Call, Named, Pairs, Subject, camel, flag, only, text, whole, wrong_type
 from tallyhook.errors import WrongDocument
 from tallyhook.fusebill import documents, forecast
 from tallyhook.fusebill.forecast import DryRun
@@ -48,6 +48,13 @@ DraftRef = int | DraftInvoice
 """A draft invoice or its id."""
 
 _Named = BillingPeriodDefinition | Subscription | SubscriptionProduct | DraftInvoice | Invoice
+_MODELS: dict[str, type[_Named]] = {
+    "definition": BillingPeriodDefinition,
+    "subscription": Subscription,
+    "product": SubscriptionProduct,
+    "draft": DraftInvoice,
+    "invoice": Invoice,
+}
 _ROOT = "billingPeriodDefinitions"
 _DEFINITION = documents.one(BillingPeriodDefinition)
 PAGE_SIZE = 1000
@@ -122,7 +129,7 @@ def new_billing_period_definition(
     """
     body = {
         **_wish(customer_id, interval, date, number_of_intervals, settings),
-        "billingPeriodType": billing_period_type,
+        "billingPeriodType": BillingPeriodType(billing_period_type),
     }
     return _call("POST", _ROOT, _DEFINITION, body, subject=_whose(customer_id))
 
@@ -139,6 +146,8 @@ def preview_billing_period_definition(
 
     Nothing is created.
     """
+    if not isinstance(date, InvoiceDate):
+        raise wrong_type(date, "A date", "an InvoiceDate")
     body = _wish(customer_id, interval, date, number_of_intervals, settings)
     return _call("POST", f"{_ROOT}/Preview", _DEFINITION, body, repeatable=True, subject=_whose(customer_id))
 
@@ -150,6 +159,8 @@ def _wish(
 
     Requests call a definition's frequency `interval`, and answers call it `cycle` (documented).
     """
+    if not isinstance(date, InvoiceDate | None):
+        raise wrong_type(date, "A date", "an InvoiceDate")
     return {
         "customerId": whole(customer_id, "A customer_id"),
         "interval": Cycle(interval),
@@ -179,7 +190,7 @@ def edit_billing_period_definition(
     date = {"invoiceDay": invoice_day, "invoiceMonth": invoice_month}
     body = {
         "id": _id(definition, "definition"),
-        **{name: value for name, value in date.items() if value is not None},
+        **{name: whole(value, f"An {name}", least=1) for name, value in date.items() if value is not None},
         **_settings(settings),
     }
     if len(body) == 1:
@@ -231,6 +242,12 @@ def dry_run(
     For the parameters, see `tallyhook.fusebill.dry_run`.
     """
 
+    for number in (invoice_day, invoice_month):
+        if number is not None:
+            whole(number, "An invoice's day or month", least=1)
+    if now is not None:
+        forecast.midnight(now)
+
     def read(body: bytes) -> DryRun:
         found = _DEFINITION(body)
         if found.id != _id(definition, "definition"):
@@ -276,9 +293,13 @@ def set_quantity(
         BadRequest: the quantity is above the product's maximum.
         NotFound: there is no such product.
     """
-    if product.id is None:
-        raise ValueError("The product has no id")
-    body = {**product.raw, "id": product.id, "quantity": money.exact_number(quantity, "A quantity", least=0)}
+    if not isinstance(product, SubscriptionProduct):
+        raise wrong_type(product, "A product", "a SubscriptionProduct")
+    body = {
+        **product.raw,
+        "id": _id(product, "product"),
+        "quantity": money.exact_number(quantity, "A quantity", least=0),
+    }
     return _call(
         "PUT",
         "SubscriptionProducts",
@@ -324,7 +345,10 @@ def get_draft_invoices(
     By default, only drafts with the status Ready are listed, because only they can be posted. If `status` is
     None, all drafts are listed.
     """
-    filters = {"status": status, "customerId": customer_id}
+    filters = {
+        "status": None if status is None else text(status, "A status"),
+        "customerId": None if customer_id is None else whole(customer_id, "A customer_id"),
+    }
     written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
     query = (*((("query", written),) if written else ()), *_paged(page_number))
     subject = None if customer_id is None else _whose(customer_id)
@@ -353,11 +377,11 @@ def change_draft_invoice(
     """
     body: dict[str, object] = {"id": _id(draft, "draft")}
     if changes:
-        body["draftCharges"] = [change.fields() for change in changes]
+        body["draftCharges"] = [_changed(change) for change in changes]
     if notes is not None:
-        body["notes"] = notes
+        body["notes"] = text(notes, "A note")
     if po_number is not None:
-        body["poNumber"] = po_number
+        body["poNumber"] = text(po_number, "A po_number")
     if len(body) == 1:
         raise TypeError("Pass something to change")
     # A retry wouldn't find a charge that the first attempt has deleted.
@@ -433,7 +457,13 @@ def _paged(page_number: int) -> Pairs:
 
 def _flags(preview: bool, hold: bool) -> Pairs:
     flags = {"preview": preview, "temporarilyDisableAutoPost": hold}
-    return tuple((name, "true") for name, is_set in flags.items() if is_set)
+    return tuple((name, "true") for name, is_set in flags.items() if flag(is_set, name))
+
+
+def _changed(change: ChargeChange) -> dict[str, object]:
+    if not isinstance(change, ChargeChange):
+        raise wrong_type(change, "A change", "a ChargeChange")
+    return change.fields()
 
 
 def _get(
@@ -466,9 +496,11 @@ def _path(definition: DefinitionRef) -> str:
 
 
 def _id(ref: _Named | int, what: str) -> int:
-    named = ref.id if isinstance(ref, _Named) else ref
+    named = ref.id if isinstance(ref, _Named) and isinstance(ref, _MODELS[what]) else ref
     if named is None:
         raise ValueError(f"The {what} has no id")
+    if isinstance(named, _Named):
+        raise wrong_type(named, f"A {what}", f"an id or a {_MODELS[what].__name__}")
     return whole(named, f"A {what}'s id")
 
 

@@ -21,6 +21,7 @@ from decimal import Decimal
 import msgspec
 
 from tallyhook import money
+from tallyhook._call import wrong_type
 from tallyhook.fusebill.models import BillingPeriodDefinition
 from tallyhook.fusebill.terms import Cycle, InvoiceDate
 from tallyhook.tables import Column, Shown, Table
@@ -150,7 +151,7 @@ def dry_run(
             month if invoice_month is None else invoice_month,
         ),
     )
-    today = _midnight(datetime.now(UTC) if now is None else now)
+    today = midnight(datetime.now(UTC) if now is None else now)
     moved = end if new == old else new.of_period_ending(end, today)
     return DryRun(
         definition=definition,
@@ -206,8 +207,10 @@ def _invoices(
     return tuple(planned)
 
 
-def _midnight(moment: datetime) -> datetime:
+def midnight(moment: datetime) -> datetime:
     """Return the start of the day in UTC. Periods begin and end at such a time (inferred)."""
+    if not isinstance(moment, datetime):
+        raise wrong_type(moment, "now", "a datetime")
     if moment.tzinfo is None:
         raise ValueError("A datetime needs an offset")
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tallyhook import money
+from tallyhook._call import flag, text, whole
 
 _LEAP_YEAR = 2000
 
@@ -40,6 +41,9 @@ class InvoiceDate:
     month: int | None = None
 
     def __post_init__(self) -> None:
+        for number in (self.day, self.month):
+            if number is not None:
+                whole(number, "An invoice's day or month")
         if self.month is not None and not 1 <= self.month <= 12:
             raise ValueError("An invoice month must be from 1 to 12")
         longest = 31 if self.month is None else monthrange(_LEAP_YEAR, self.month)[1]
@@ -72,18 +76,17 @@ class ChargeChange:
             TypeError: a number is a float, which isn't exact.
             ValueError: a number is not finite, or every field is None, so nothing would change.
         """
-        if self.deletes:
-            return {"id": self.id, "operation": "Delete"}
-        given: dict[str, object] = {
-            "quantity": self.quantity,
-            "unitPrice": self.unit_price,
-            "name": self.name,
-            "description": self.description,
+        named = whole(self.id, "A charge's id")
+        if flag(self.deletes, "deletes"):
+            return {"id": named, "operation": "Delete"}
+        numbers = {"quantity": self.quantity, "unitPrice": self.unit_price}
+        texts = {"name": self.name, "description": self.description}
+        changes: dict[str, object] = {
+            name: money.exact_number(value, "A quantity or a price")
+            for name, value in numbers.items()
+            if value is not None
         }
-        for number in (self.quantity, self.unit_price):
-            if number is not None:
-                money.exact_number(number, "A quantity or a price")
-        changes = {name: value for name, value in given.items() if value is not None}
+        changes |= {name: text(value, f"A {name}") for name, value in texts.items() if value is not None}
         if not changes:
             raise ValueError(f"Pass something to change in charge {self.id}")
-        return {"id": self.id, "operation": "Update", **changes}
+        return {"id": named, "operation": "Update", **changes}

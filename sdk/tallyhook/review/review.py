@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
-from tallyhook._call import no_lone_surrogates, plain_text
+from tallyhook._call import no_lone_surrogates, text
 from tallyhook.cheddar.hooks import Hook
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
 from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR
@@ -148,7 +148,7 @@ class Review(Shown):
         exact = money.quantity(quantity)
         if exact < 0:
             raise ValueError(f"the quantity of {item} can't be negative: {quantity}")
-        self._quantities[plain_text(item)] = exact
+        self._quantities[text(item, "an item's code")] = exact
 
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
@@ -160,9 +160,7 @@ class Review(Shown):
         quantity below 1. Raises TypeError for a float, and for a code or description that is not a str.
         """
         self._require_open()
-        for text in (code, description):
-            if not isinstance(text, str):
-                raise TypeError(f"a charge's code and description must be str, not {type(text).__name__}")
+        code, description = text(code, "a charge's code"), text(description, "a charge's description")
         if not code.strip() or len(code) > _CHARGE_CODE_LENGTH:
             raise ValueError(f"a charge code must have 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
         with no_lone_surrogates():
@@ -170,10 +168,10 @@ class Review(Shown):
         amount, count = money.amount(each_amount), money.count(quantity)
         self._charges.append(
             DeclaredCharge(
-                code=plain_text(code),
+                code=code,
                 each_amount=amount,
                 quantity=count,
-                description=plain_text(description),
+                description=description,
             )
         )
 

@@ -23,12 +23,19 @@ class SharedKey:
     prefix: str = ""
 
     def check_key(self, key: str | bytes) -> None:
-        """Raise ValueError for an empty key. Any other key is valid."""
+        """Raise ValueError for a key that no header can contain.
+
+        Such a key is empty, has white space around it, for example the end of a line from a file, or has a
+        line break in it.
+        """
         if not key:
             raise ValueError("the key is empty")
+        sent = as_bytes(self.prefix) + as_bytes(key)
+        if sent != sent.strip(b" \t\r\n") or set(sent) & set(b"\r\n\0"):
+            raise ValueError("the key has white space around it or a line break in it, which no header keeps")
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """Return the header with the key. Raises ValueError for an empty key.
+        """Return the header with the key. Raises ValueError for an invalid key.
 
         The other arguments are unused.
         """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from tallyhook._call import Call, Pairs, plain_text
+from tallyhook._call import Call, Pairs, present, whole, wrong_type
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem, canonical
 
@@ -14,6 +14,14 @@ CustomerRef = str | Id | Customer
 ItemRef = str | Id | Item | PlanItem
 InvoiceRef = int | str | Id | Invoice
 PlanRef = str | Id | Plan
+
+# The models of which a call takes the id or code.
+_MODELS: dict[str, tuple[type, ...]] = {
+    "customer": (Customer,),
+    "plan": (Plan,),
+    "item": (Item, PlanItem),
+    "coupon": (),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Custo
         name = present(invoice, "invoice's id")
         whom, subject = (("id", name),), Subject("invoice id", (name,))
     else:
-        name = present(str(invoice), "invoice's number")
+        name = number_text(invoice)
         whom, subject = (("number", name),), Subject("invoice number", (name,))
     return call(action, responses.accepted, whom, form, subject=subject)
 
@@ -114,21 +122,19 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
     """Return the query parameter (name and value) that identifies an object.
 
     If `ref` is an `Id`, it is the object's id. Any other `str` is the object's code. If `ref` is a model, its
-    id is used or, if it has no id, its code. `what` is the object's name in error messages.
+    id is used or, if it has no id, its code. `what` is the kind of object: `customer`, `plan`, `item` or
+    `coupon`. Raises TypeError for a model of another kind.
     """
-    if isinstance(ref, Id):
-        return (("id", present(ref, f"{what}'s id")),)
-    if isinstance(ref, str):
-        return (("code", present(ref, f"{what}'s code")),)
-    return identity(Id(ref.id) if ref.id else ref.code, what)
+    if isinstance(ref, Customer | Plan | Item | PlanItem) and isinstance(ref, _MODELS[what]):
+        ref = Id(ref.id) if ref.id else ref.code
+    if not isinstance(ref, str):
+        models = "".join(f" or a {model.__name__}" for model in _MODELS[what])
+        raise wrong_type(ref, f"The {what}", f"a str{models}")
+    by = "id" if isinstance(ref, Id) else "code"
+    return ((by, present(ref, f"{what}'s {by}")),)
 
 
-def present(text: str, what: str) -> str:
-    """Return `text` as a plain str. The text is an id, code or number.
-
-    Raises ValueError if `text` is empty or white space, because a server may match it with any customer.
-    `what` is the name of the text in the error message.
-    """
-    if not text or not text.strip():
-        raise ValueError(f"The {what} is empty")
-    return plain_text(text)
+def number_text(number: int | str) -> str:
+    """Return an invoice's number as text."""
+    what = "invoice's number"
+    return present(number if isinstance(number, str) else f"{whole(number, f'The {what}')}", what)

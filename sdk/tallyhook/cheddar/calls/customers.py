@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack
 
 import msgspec
 
-from tallyhook._call import Call, Pairs, only
+from tallyhook._call import Call, Pairs, only, text, whole, wrong_type
 from tallyhook.cheddar import responses
-from tallyhook.cheddar.calls.call import CustomerRef, Subject, call, identity, of_customer
+from tallyhook.cheddar.calls.call import (
+    CustomerRef,
+    Subject,
+    call,
+    identity,
+    number_text,
+    of_customer,
+)
 from tallyhook.cheddar.models import Customer
 from tallyhook.cheddar.parameters import (
     ChargeInput,
@@ -49,24 +56,26 @@ def get_customers(
     Raises:
         NotFound: no customer matches (documented).
     """
+    days = {
+        "created_after_date": created_after_date,
+        "created_before_date": created_before_date,
+        "canceled_after_date": canceled_after_date,
+        "canceled_before_date": canceled_before_date,
+        "transacted_after_date": transacted_after_date,
+        "transacted_before_date": transacted_before_date,
+    }
+    order = {"order_by": order_by, "order_by_direction": order_by_direction, "search": search}
     filters = {
-        "subscription_status": subscription_status,
-        "created_after_date": _day(created_after_date),
-        "created_before_date": _day(created_before_date),
-        "canceled_after_date": _day(canceled_after_date),
-        "canceled_before_date": _day(canceled_before_date),
-        "transacted_after_date": _day(transacted_after_date),
-        "transacted_before_date": _day(transacted_before_date),
-        "order_by": order_by,
-        "order_by_direction": order_by_direction,
-        "search": search,
+        **_texts(subscription_status=subscription_status),
+        **{name: _day(day, name) for name, day in days.items() if day is not None},
+        **_texts(**order),
     }
     wanted = (
         (("planCode", plan_code),)
         if isinstance(plan_code, str)
-        else tuple(("planCode[]", code) for code in plan_code)
+        else tuple(("planCode[]", text(code, "A plan's code")) for code in plan_code)
     )
-    return call("customers/get", responses.customers, given_pairs(filters) + wanted, repeatable=True)
+    return call("customers/get", responses.customers, pairs(filters) + wanted, repeatable=True)
 
 
 def search_customers(search: str) -> Call[tuple[Customer, ...]]:
@@ -75,7 +84,9 @@ def search_customers(search: str) -> Call[tuple[Customer, ...]]:
     Raises:
         NotFound: no customer matches (documented).
     """
-    return call("customers/search", responses.customers, (("search", search),), repeatable=True)
+    return call(
+        "customers/search", responses.customers, (("search", text(search, "search")),), repeatable=True
+    )
 
 
 def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | None = None) -> Call[Customer]:
@@ -83,11 +94,11 @@ def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | N
 
     Pass either `customer` or, in `invoice_number`, the number of one of the customer's invoices.
     """
-    if (customer is None) == (invoice_number is None):
-        raise TypeError("Pass either a customer or an invoice_number")
-    if customer is not None:
+    if customer is not None and invoice_number is None:
         return of_customer("customers/get", customer, repeatable=True)
-    number = str(invoice_number)
+    if customer is not None or invoice_number is None:
+        raise TypeError("Pass either a customer or an invoice_number")
+    number = number_text(invoice_number)
     subject, whom = Subject("invoice number", (number,)), (("invoiceNumber", number),)
     return call("customers/get", responses.customer, whom, repeatable=True, subject=subject)
 
@@ -114,12 +125,13 @@ def new_customer(
         PreconditionFailed: a field is missing or malformed, or another customer has this code.
         UnprocessableEntity: the gateway declined the payment; the customer was not created (documented).
     """
-    known = {"code": code, "first_name": first_name, "last_name": last_name, "email": email}
+    required = {"code": code, "first_name": first_name, "last_name": last_name, "email": email}
+    known = {name: text(value, name) for name, value in required.items()}
     form = (
         pairs({**known, **only(CustomerDetails, details)})
         + _subscription_pairs(
             "subscription",
-            plan_code=plan_code,
+            plan_code=text(plan_code, "plan_code"),
             coupon_code=coupon_code,
             initial_bill_date=initial_bill_date,
             payment=payment,
@@ -139,6 +151,8 @@ def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer
         raise ValueError(f"An import must have 1 to {_IMPORT_LIMIT} customers")
     form: list[tuple[str, str]] = []
     for index, customer in enumerate(customers):
+        if not isinstance(customer, Call) or customer.action != "customers/new":
+            raise TypeError("Build each customer of an import with calls.new_customer(…)")
         for name, value in customer.form:
             head, bracket, tail = name.partition("[")
             form.append((f"customers[{index}][{head}]{bracket}{tail}", value))
@@ -220,7 +234,7 @@ def delete_all_customers(confirm: int) -> Call[None]:
 
     `confirm` is the current Unix time in seconds.
     """
-    return call("customers/delete-all", responses.nothing, (("confirm", str(confirm)),))
+    return call("customers/delete-all", responses.nothing, (("confirm", str(whole(confirm, "confirm"))),))
 
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
@@ -228,10 +242,30 @@ def paypal_revert(customer: CustomerRef) -> Call[Customer]:
     return of_customer("customers/paypal-revert", customer)
 
 
-def _subscription_pairs(within: str, *, payment: PaymentInput | None, **fields: object) -> Pairs:
+def _subscription_pairs(
+    within: str,
+    *,
+    plan_code: str | None,
+    coupon_code: str | None,
+    payment: PaymentInput | None,
+    **dates: datetime | date | str | None,
+) -> Pairs:
+    for name, day in dates.items():
+        if not (day is None or isinstance(day, date) or (name == "change_bill_date" and day == "now")):
+            raise wrong_type(day, name, "a datetime or a date")
+    if not isinstance(payment, PaymentInput | None):
+        raise wrong_type(payment, "payment", "a PaymentInput")
     paid = {} if payment is None else msgspec.structs.asdict(payment)
-    return given_pairs(fields | paid, within)
+    codes = _texts(plan_code=plan_code, coupon_code=coupon_code)
+    return given_pairs({**codes, **dates, **_texts(**paid)}, within)
 
 
-def _day(day: date | None) -> str | None:
-    return None if day is None else f"{day:%Y-%m-%d}"
+def _texts(**fields: Any) -> dict[str, str]:
+    """Return the fields that are not None. Raises TypeError if one is not a str."""
+    return {name: text(value, name) for name, value in fields.items() if value is not None}
+
+
+def _day(day: date, what: str) -> str:
+    if not isinstance(day, date):
+        raise wrong_type(day, what, "a date")
+    return date(day.year, day.month, day.day).isoformat()

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tallyhook import money
-from tallyhook._call import Call
+from tallyhook._call import Call, text
 from tallyhook.cheddar.calls.call import CustomerRef, InvoiceRef, of_customer, of_invoice
 from tallyhook.cheddar.models import Customer
-from tallyhook.cheddar.parameters import ChargeInput, given_pairs, list_of_charges
+from tallyhook.cheddar.parameters import ChargeInput, list_of_charges
 
 
 def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[Customer]:
@@ -27,7 +27,7 @@ def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -
         UnprocessableEntity: the gateway declined the payment. The error's `customer` shows the customer's
             current state.
     """
-    form = given_pairs({"cc_card_code": cc_card_code})
+    form = () if cc_card_code is None else (("ccCardCode", text(cc_card_code, "cc_card_code")),)
     return of_customer("customers/run-outstanding", customer, form)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Unpack
 
-from tallyhook._call import Call, only
+from tallyhook._call import Call, only, text
 from tallyhook.cheddar import responses
 from tallyhook.cheddar.calls.call import PlanRef, Subject, call, identity, of_plan
 from tallyhook.cheddar.models import Plan, Promotion
@@ -24,7 +24,13 @@ def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
 
     The form's fields have the same names as in a plan's document (inferred).
     """
-    form = pairs({"code": code, "name": name, **only(PlanFields, fields)})
+    form = pairs(
+        {
+            "code": text(code, "The plan's code"),
+            "name": text(name, "The plan's name"),
+            **only(PlanFields, fields),
+        }
+    )
     return call("plans/new", responses.plan, form=form, subject=Subject("code", (code,)))
 
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Literal
 
 from tallyhook import money
-from tallyhook._call import Call
-from tallyhook.cheddar.calls.call import CustomerRef, ItemRef, identity, of_customer, present
+from tallyhook._call import Call, present
+from tallyhook.cheddar.calls.call import CustomerRef, ItemRef, identity, of_customer
 from tallyhook.cheddar.models import Customer, InvoicePeriod
 from tallyhook.cheddar.parameters import ChargeInput, charge_pairs
 
