@@ -151,7 +151,7 @@ def test_a_new_customer_pays_the_first_invoice(cheddar: Caller) -> None:
         "SMALL",
         payment=CARD,
         coupon_code="SPRING26",
-        charges=[ChargeInput("DESK", "5.00", description="delivery")],
+        charges=[ChargeInput("DESK", "5.00", "delivery")],
         items=[ItemInput("SEAT", 2)],
         company="Navy",
         meta_data={"region": "north"},

@@ -115,7 +115,7 @@ def test_every_text_field_keeps_special_characters(wire: Wire) -> None:
         code="D/1 +%ü<&>",
         payment=card(cc_first_name=STRANGE, cc_last_name=STRANGE, **address),
         coupon_code="MOLT&1",
-        charges=[ChargeInput(short, "1.00", description=STRANGE)],
+        charges=[ChargeInput(short, "1.00", STRANGE)],
         items=[ItemInput("GB", "4.8123")],
         company=STRANGE,
         notes=STRANGE,
@@ -160,7 +160,7 @@ def test_refunds_voids_and_one_time_invoices(wire: Wire) -> None:
     subscribe(wire, tax_rate=Decimal("0.0825"))
     wire.client.refund(1, "10.01")
     wire.client.refund(1, "0.99")
-    wire.client.new_invoice("D1", [ChargeInput("PERCH", "0.15", description="three perches", quantity=3)])
+    wire.client.new_invoice("D1", [ChargeInput("PERCH", "0.15", "three perches", 3)])
     wire.client.void(3)
     wire.client.new_invoice("D1", [ChargeInput("SORRY", "-40.00")])
     wire.server.advance("2mo")

@@ -143,10 +143,7 @@ SHAPES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str, list[Any], li
             "coupon_code": "SPRING25",
             "initial_bill_date": date(2025, 6, 1),
             "payment": CARD,
-            "charges": [
-                ChargeInput("SETUP", "7.5"),
-                ChargeInput("GIFT", -1, description="hello", quantity=2),
-            ],
+            "charges": [ChargeInput("SETUP", "7.5"), ChargeInput("GIFT", -1, "hello", 2)],
             "items": [ItemInput("GB", "4.8100")],
         },
         "customers/new",

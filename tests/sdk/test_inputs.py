@@ -43,9 +43,7 @@ class Days(IntEnum):
         lambda: any_calls.set_item_quantity("C1", "GB", 1.5),
         lambda: any_calls.add_charge("C1", "FEE", 1, 5.0),
         lambda: any_calls.add_charge("C1", "FEE", 1, "5.00", 2),
-        lambda: any_charge("FEE", 2, "1.95"),  # the order of `add_charge`
-        lambda: any_charge("FEE", Decimal("1.95"), 2),
-        lambda: any_calls.new_invoice("C1", [any_charge("FEE", Decimal("1.95"), description=2)]),
+        lambda: any_calls.new_invoice("C1", [any_charge("FEE", Decimal("1.95"), 2)]),
         lambda: any_calls.new_invoice("C1", [any_charge(7, Decimal("1.95"))]),
         lambda: any_calls.refund(18, 5.0),
         lambda: any_calls.delete_charge("C1", None),

@@ -16,7 +16,7 @@ from tallyhook_mock.cli.completion import customer_codes, hook_ids, hook_types
 from tallyhook_mock.cli.outcome import answered, report
 from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option, say_more
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, Group, fail, json_option
-from tallyhook_receiver.cli.output import echo, grid, json_text, print_json, say, table
+from tallyhook_receiver.cli.output import echo, grid, print_json, say, table
 
 __all__ = ["hooks", "trigger"]
 

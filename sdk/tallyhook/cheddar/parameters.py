@@ -126,21 +126,15 @@ class PaymentInput(_Input, frozen=True, kw_only=True):
     cancel_url: str | None = None
 
 
-class _Charge(_Input, frozen=True):
-    """Base class of `ChargeInput`, with its positional fields."""
-
-    charge_code: str
-    each_amount: Decimal | int | str
-
-
-class ChargeInput(_Charge, frozen=True, kw_only=True):
+class ChargeInput(_Input, frozen=True):
     """A custom charge. If `each_amount` is negative, it is a credit.
 
     `each_amount` can have at most two decimals, `quantity` must be a positive integer, and `charge_code` can
-    have at most 36 characters (documented). In contrast to `add_charge`, the amount comes right after the
-    code. So `description` and `quantity` are passed by name: a quantity isn't mistaken for the amount.
+    have at most 36 characters (documented).
     """
 
+    charge_code: str
+    each_amount: Decimal | int | str
     description: str = ""
     quantity: Decimal | int | str = 1
 

@@ -63,7 +63,7 @@ def add_charge(
     retry this call, because a retry could charge twice. After `NoAnswer`, check whether the invoice already
     has the charge.
     """
-    form = charge_pairs(ChargeInput(charge_code, each_amount, description=description, quantity=quantity))
+    form = charge_pairs(ChargeInput(charge_code, each_amount, description, quantity))
     return of_customer("customers/add-charge", customer, (*form, _period(invoice_period)))
 
 
