@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -390,6 +390,37 @@ async def test_no_server(tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
     with pytest.raises(InboxUnavailable, match="closed"):
         await inbox.get("k1")
+    await inbox.close()
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+async def test_a_name_that_no_server_can_have(host: str) -> None:
+    inbox = PostgresInbox(f"postgresql://ida:hidden@{host}/inbox")
+    with pytest.raises(InboxUnavailable, match="label empty or too long"):
+        await inbox.open()
+    await inbox.close()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM tallyhook_schema",
+        "INSERT INTO tallyhook_schema VALUES (1)",
+        "DELETE FROM tallyhook_clock",
+    ],
+)
+async def test_tables_that_somebody_has_damaged(postgres_store: PostgresStore, harm: str) -> None:
+    inbox = postgres_store.inbox()
+
+    async def use() -> None:
+        await inbox.open()
+        await inbox.prune(timedelta(days=9))
+
+    await use()
+    await inbox.close()
+    postgres_store.execute(harm)
+    with pytest.raises(InboxUnavailable, match="PostgreSQL: "):
+        await use()
     await inbox.close()
 
 

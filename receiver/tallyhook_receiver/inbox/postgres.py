@@ -123,7 +123,7 @@ class PostgresInbox:
                     await self._configure(connection)
                     await migrate(connection, self._create)
                     await self._look(connection)
-            except (psycopg.Error, OSError) as error:
+            except (psycopg.Error, OSError, ValueError) as error:
                 raise unavailable(error) from error
             pool = AsyncConnectionPool(
                 self._conninfo,
@@ -417,7 +417,7 @@ class PostgresInbox:
                     yield connection
                 finally:
                     lost = connection.closed
-        except (psycopg.Error, OSError) as error:
+        except (psycopg.Error, OSError, ValueError) as error:
             if lost:  # probably all connections are lost, because the server restarted
                 await pool.check()
             raise unavailable(error) from error

@@ -129,10 +129,11 @@ async def _value(connection: Connection, query: str) -> Any:
     return value
 
 
-def unavailable(error: psycopg.Error | OSError) -> InboxUnavailable:
+def unavailable(error: psycopg.Error | OSError | ValueError) -> InboxUnavailable:
     """Return an InboxUnavailable that quotes only the first line of the server's message.
 
-    The other lines may contain data from the tables.
+    The other lines may contain data from the tables. A ValueError means that a host has no valid name, or
+    that a table doesn't contain what this release has written.
     """
     primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return InboxUnavailable(f"PostgreSQL: {primary or ' '.join(str(error).split())}")
