@@ -630,3 +630,35 @@ def test_a_reminder_at_the_end_of_the_calendar_ends_no_audit(stage: Tampered, da
 def test_a_single_subscription_is_not_read_letter_by_letter(stage: Tampered) -> None:
     with pytest.raises(TypeError, match="list of ids"):
         Cleverbridge(stage.cleverbridge, "S1001", {"blocks": 2})
+
+
+@pytest.mark.parametrize(
+    ("rewrites", "why"),
+    [
+        ({'"SubscriptionStatus":1': '"SubscriptionStatus":99'}, "status"),
+        ({'"SubscriptionStatus":1': '"SubscriptionStatus":null'}, "status"),
+        ({'"NextBillingDate":': '"SomeDate":'}, "next billing date"),
+    ],
+)
+def test_a_subscription_whose_state_is_unknown_is_not_passed_over(
+    stage: Tampered, rewrites: dict[str, str], why: str
+) -> None:
+    stage.server.advance_to(EVE)
+    stage.gateway.rewrites = rewrites
+    system = Cleverbridge(stage.cleverbridge, ("S1001",), {"blocks": 2})
+    (failed,) = apply(lambda it: it.set_quantity("blocks", 8), [system], now=stage.now)
+    assert failed.standing is Standing.FAILED
+    assert "S1001: " in failed.problem
+    assert why in failed.problem
+
+
+@pytest.mark.parametrize("lost", ['"quantity":null', '"units":5'])
+def test_a_charge_without_a_quantity_is_not_taken_for_none(
+    stage: Tampered, journal: FileJournal, tmp_path: Path, lost: str
+) -> None:
+    stage.server.advance_to(EVE)
+    assert stage.audited("chargemonk", journal, 5).is_good
+    stage.gateway.rewrites = {'"quantity":5': lost}
+    failed = stage.audited("chargemonk", FileJournal(tmp_path / "new.jsonl"), 5)
+    assert (failed.standing, "quantity" in failed.problem) == (Standing.FAILED, True)
+    assert len(stage.chargemonk.list_subscription_unbilled_charges("mill")) == 1

@@ -27,6 +27,7 @@ DECLINED = (FIXTURES / "declined.xml").read_bytes().replace(b'code="mole"', b'co
 NUMBER = "4111 1111 1111 1111"
 REPEATABLE = calls.get_customer("C1")
 ONCE = calls.add_charge("C1", "FEE", 1, 5)
+NEW = calls.new_customer("C1", "Edsger", "Mole", "mole@mole.example", "SMALL")
 
 Send = Callable[..., Any]
 
@@ -187,9 +188,12 @@ async def test_errors_embedded_in_a_customer(send: Send) -> None:
     assert caught.value.customer.first_name == "Edsger"
 
 
-async def test_an_error_with_a_good_status_is_an_error_also_within_a_customer(send: Send) -> None:
+@pytest.mark.parametrize("call", [ONCE, NEW])
+async def test_an_error_with_a_good_status_is_an_error_also_within_a_customer(
+    send: Send, call: Call[Customer]
+) -> None:
     with pytest.raises(errors.UnprocessableEntity, match="6000") as caught:
-        await send(Script(httpx.Response(200, content=DECLINED)), ONCE)
+        await send(Script(httpx.Response(200, content=DECLINED)), call)
     assert caught.value.customer is not None
     assert caught.value.customer.first_name == "Edsger"
 

@@ -245,8 +245,12 @@ class Cleverbridge:
     def _window(self, named: str, now: datetime) -> Window | None:
         subscription = self._client.get_subscription(named)
         closes, end = subscription.next_billing_date_reminder, subscription.next_billing_date
-        if not subscription.is_active or end is None:
+        if subscription.subscription_status not in tuple(cleverbridge.SubscriptionStatus):
+            raise LookupError(f"its status is unknown: {subscription.subscription_status}")
+        if not subscription.is_active:
             return None
+        if end is None:
+            raise LookupError("it is active, but has no next billing date")
         closes = closes or end
         if closes > now + self._ahead:
             return None
@@ -352,9 +356,7 @@ class Chargemonk:
     def read(self, window: Window) -> Mapping[str, Decimal]:
         charges = self._client.list_subscription_unbilled_charges(window.account)
         return {
-            name: money.total(
-                each.quantity or Decimal(0) for each in charges if each.description.startswith(_mark(name))
-            )
+            name: money.total(_units(each) for each in charges if each.description.startswith(_mark(name)))
             for name in self._items
         }
 
@@ -406,6 +408,13 @@ def _each(
 def _place(invoice: chargemonk.Invoice) -> tuple[Decimal, int]:
     """Return an invoice's date and number, to sort invoices by age: the order of a list isn't documented."""
     return invoice.invoice_date or Decimal(0), invoice.invoice_number or 0
+
+
+def _units(charge: chargemonk.UnbilledCharge) -> Decimal:
+    """Return a charge's quantity. Raises AuditFailed if it is missing: as 0, it would be charged again."""
+    if charge.quantity is None:
+        raise AuditFailed(f"the unbilled charge {charge.code} has no quantity")
+    return charge.quantity
 
 
 def _mark(item: str) -> str:

@@ -139,7 +139,7 @@ def new_customer(
         + list_of_charges(charges)
         + list_of_items(items)
     )
-    return call("customers/new", responses.customer, form=form, subject=Subject("code", (code,)))
+    return call("customers/new", responses.accepted, form=form, subject=Subject("code", (code,)))
 
 
 def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer, ...]]:
