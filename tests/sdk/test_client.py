@@ -188,9 +188,9 @@ async def test_errors_embedded_in_a_customer(send: Send) -> None:
     assert caught.value.customer.first_name == "Edsger"
 
 
-@pytest.mark.parametrize("call", [ONCE, NEW])
+@pytest.mark.parametrize("call", [ONCE, NEW, calls.import_customers([NEW])])
 async def test_an_error_with_a_good_status_is_an_error_also_within_a_customer(
-    send: Send, call: Call[Customer]
+    send: Send, call: Call[Any]
 ) -> None:
     with pytest.raises(errors.UnprocessableEntity, match="6000") as caught:
         await send(Script(httpx.Response(200, content=DECLINED)), call)

@@ -44,11 +44,12 @@ def accepted(body: bytes) -> Customer:
     Cheddar puts some errors into a customer's document, and a proxy may pass on such a document with the
     status 200.
     """
-    found = customer(body)
-    if found.errors:
-        note = found.errors[0]
-        raise _error(note.code or 500, note, found)
-    return found
+    return _without_errors(customer(body))
+
+
+def all_accepted(body: bytes) -> tuple[Customer, ...]:
+    """Return the customers in the answer to a call. Raises APIError if the document contains an error."""
+    return tuple(_without_errors(each) for each in customers(body))
 
 
 def plans(body: bytes) -> tuple[Plan, ...]:
@@ -127,6 +128,13 @@ def _all(model: type[T], root: Element) -> tuple[T, ...]:
         except DecodeError as error:
             raise error.under(f"{name}[{len(nodes)}]") from None
     return _model.read_list(model, nodes, name)
+
+
+def _without_errors(found: Customer) -> Customer:
+    if found.errors:
+        note = found.errors[0]
+        raise _error(note.code or 500, note, found)
+    return found
 
 
 def _only(found: tuple[T, ...]) -> T:

@@ -156,7 +156,7 @@ def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer
         for name, value in customer.form:
             head, bracket, tail = name.partition("[")
             form.append((f"customers[{index}][{head}]{bracket}{tail}", value))
-    return call("customers/import", responses.customers, form=tuple(form))
+    return call("customers/import", responses.all_accepted, form=tuple(form))
 
 
 def edit(
