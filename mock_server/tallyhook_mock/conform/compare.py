@@ -341,9 +341,12 @@ def _codes(exchanges: Iterable[Exchange]) -> set[str]:
 
 
 def _is_missing(exchange: Exchange, given: Mapping[str, str]) -> bool:
-    """Return whether the service doesn't know the customer or the invoice (and not an item or a charge)."""
-    is_of_part = not {"itemCode", "itemId", "chargeId"}.isdisjoint(given)
-    return exchange.status == 404 and (not is_of_part or "Customer not found" in exchange.document)
+    """Return whether the service doesn't know the customer or the invoice that the call names.
+
+    A customer may be there without an item, a charge or an outstanding invoice.
+    """
+    names_customer = exchange.call.startswith("customers/") and not {"code", "id"}.isdisjoint(given)
+    return exchange.status == 404 and (not names_customer or "Customer not found" in exchange.document)
 
 
 def _tree(document: str) -> etree._Element | None:
